@@ -23,6 +23,7 @@ const (
 	CodeMFAUsedCode    Code = "mfa_used_code"   // this code was sent before; it was not sent again
 	CodeMFARejected    Code = "mfa_rejected"    // AWS did not take the code
 	CodeMFADevice      Code = "mfa_device"      // AWS does not know the device, or it cannot be used for the API
+	CodeMFAProcess     Code = "mfa_process"     // the program that should print a code did not
 	CodeLocked         Code = "locked"          // after `mfad lock`, until login or unlock
 	CodeKeyringLocked  Code = "keyring_locked"  // the keyring is there but locked
 	CodeKeyringAbsent  Code = "keyring_absent"  // there is no keyring to be reached

@@ -7,11 +7,16 @@
 // The grammar is the union of what botocore's configparser and the AWS SDKs
 // take: comments are whole lines that start with # or ; (indented or not), keys
 // end at the first = or :, an indented line below a key continues that key.
+// White space is what Python's str.strip takes away, no-break spaces included.
+// Lines end with \n, with or without a \r before it; a lone \r is a byte like
+// any other.
 package inifile
 
 import (
 	"bytes"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Kind says what a line is.
@@ -34,11 +39,14 @@ type Line struct {
 	// Start and End are the line's bytes in the source; End includes the line's
 	// terminator, if it has one.
 	Start, End int
-	// Indent counts the blanks and tabs before the first other byte.
+	// Indent is the length in bytes of the white space before the text.
 	Indent int
-	// Name is a header's text between the brackets, as it stands, or an option's
-	// key in lower case.
+	// Name is a header's text up to the first closing bracket, as it stands, or an
+	// option's key in lower case.
 	Name string
+	// Full is a header's text up to the last closing bracket of the line, which is
+	// where botocore ends it; Name and Full differ in [a]b] and in [a] # see [b].
+	Full string
 	// ValueStart and ValueEnd are an option's value without the blanks around it.
 	ValueStart, ValueEnd int
 	// Ambiguous is set for an indented header below an option: botocore takes it
@@ -112,20 +120,16 @@ func Scan(src []byte) File {
 	if f.BOM {
 		off = len(bom)
 	}
-	option := -1 // indent of the option that a continuation would belong to
+	option := -1 // indent, in characters, of the option that a continuation would belong to
 	for number := 1; off < len(src); number++ {
 		l := Line{Number: number, Start: off, End: len(src)}
 		if i := bytes.IndexByte(src[off:], '\n'); i >= 0 {
 			l.End = off + i + 1
 		}
 		off = l.End
-		classify(src, &l, option)
-		switch l.Kind {
-		case Header:
-			option = -1
+		option = classify(src, &l, option)
+		if l.Kind == Header {
 			f.Sections = append(f.Sections, Section{Name: l.Name})
-		case Option:
-			option = l.Indent
 		}
 		if n := len(f.Sections); n > 0 {
 			f.Sections[n-1].Lines = append(f.Sections[n-1].Lines, l)
@@ -136,41 +140,64 @@ func Scan(src []byte) File {
 	return f
 }
 
-// classify fills in everything but the line's position.
-func classify(src []byte, l *Line, option int) {
-	text := string(bytes.TrimRight(src[l.Start:l.End], "\r\n"))
-	body := strings.TrimLeft(text, " \t")
-	l.Indent = len(text) - len(body)
-	body = strings.TrimRight(body, " \t\v\f\r")
+// classify fills in everything but the line's position. It takes and gives the
+// indent of the option that the next line may continue, -1 for none.
+func classify(src []byte, l *Line, option int) int {
+	text := bytes.TrimRight(src[l.Start:l.End], "\r\n")
+	trimmed := bytes.TrimLeftFunc(text, isSpace)
+	l.Indent = len(text) - len(trimmed)
+	body := string(bytes.TrimRightFunc(trimmed, isSpace))
+	column := utf8.RuneCount(text[:l.Indent])
+	below := option >= 0 && column > option
 	switch {
-	case strings.TrimSpace(body) == "":
+	case body == "":
 		l.Kind = Blank
 	case body[0] == '#' || body[0] == ';':
 		l.Kind = Comment
-	case body[0] == '[' && strings.IndexByte(body, ']') > 1:
-		l.Kind = Header
-		l.Name = body[1:strings.IndexByte(body, ']')]
-		l.Ambiguous = option >= 0 && l.Indent > option
-	case option >= 0 && l.Indent > option:
+	case splitHeader(l, body):
+		l.Kind, l.Ambiguous = Header, below
+		return -1
+	case below:
 		l.Kind = Continuation
 		splitOption(l, body)
 	case splitOption(l, body):
 		l.Kind = Option
+		return column
 	default:
 		l.Kind = Junk
 	}
+	return option
+}
+
+// splitHeader sets the names of "[name]", where body is the line without the
+// white space around it. What follows the bracket is nobody's concern here.
+func splitHeader(l *Line, body string) bool {
+	last := strings.LastIndexByte(body, ']')
+	if body[0] != '[' || last < 2 {
+		return false
+	}
+	l.Full = body[1:last]
+	l.Name, _, _ = strings.Cut(l.Full, "]")
+	if l.Name == "" {
+		l.Name = l.Full
+	}
+	return true
 }
 
 // splitOption sets the key and the value of "key = value", where body is the
-// line without the blanks around it.
+// line without the white space around it.
 func splitOption(l *Line, body string) bool {
 	d := strings.IndexAny(body, "=:")
-	if d < 1 || strings.TrimSpace(body[:d]) == "" {
+	if d < 1 {
 		return false
 	}
-	l.Name = strings.ToLower(strings.TrimSpace(body[:d]))
-	value := strings.TrimLeft(body[d+1:], " \t")
+	l.Name = strings.ToLower(strings.TrimRightFunc(body[:d], isSpace))
+	value := strings.TrimLeftFunc(body[d+1:], isSpace)
 	l.ValueEnd = l.Start + l.Indent + len(body)
 	l.ValueStart = l.ValueEnd - len(value)
 	return true
 }
+
+// isSpace is Python's idea of white space, which has the four ASCII separators
+// more than Unicode's.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }

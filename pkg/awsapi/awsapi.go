@@ -1,0 +1,170 @@
+// Package awsapi calls AWS's STS and IAM through aws-sdk-go-v2 and turns what
+// they answer, errors above all, into the words of package creds. It decides
+// nothing, repeats nothing and keeps nothing: a call that carries a token code
+// may have spent it, so whoever calls decides what is done again.
+package awsapi
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// Endpoint says where and how AWS is reached. The zero value reaches AWS itself
+// in us-east-1. The fields mean what AWS's own variables of like name mean
+// (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html).
+type Endpoint struct {
+	Region       string
+	URL          string // all services; empty: AWS's own
+	STS, IAM     string // one service; wins over URL
+	CABundle     string // a PEM file used instead of the system's roots
+	FIPS         bool
+	DualStack    bool
+	HTTPSProxy   string // empty: the environment's
+	NoProxy      string
+	UserAgentTag string // what CloudTrail shows beside the SDK's own name
+}
+
+// callTimeout bounds one call, connection included: a hung proxy must not keep
+// a profile from its next try.
+const callTimeout = 15 * time.Second
+
+// maxAnswer bounds what is read of one answer; AWS's are a few kilobytes.
+const maxAnswer = 1 << 20
+
+// Client calls AWS. It is safe for concurrent use.
+type Client struct {
+	endpoint Endpoint
+	http     *http.Client
+}
+
+// New makes a client. An unreadable CA bundle is a [creds.CodeConfig] error.
+func New(e Endpoint) (*Client, error) {
+	if e.Region == "" {
+		e.Region = "us-east-1"
+	}
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	tr.MaxIdleConnsPerHost = 64 // as many as calls in flight
+	tr.IdleConnTimeout = 30 * time.Second
+	tr.ResponseHeaderTimeout = callTimeout
+	if e.CABundle != "" {
+		pem, err := os.ReadFile(e.CABundle)
+		if err != nil {
+			return nil, &creds.Error{Code: creds.CodeConfig, Op: "read ca_bundle", Hint: "set ca_bundle to a readable PEM file", Err: err}
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, &creds.Error{Code: creds.CodeConfig, Op: e.CABundle + " holds no certificate", Hint: "set ca_bundle to a PEM file"}
+		}
+		tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	tr.Proxy = e.proxy()
+	return &Client{endpoint: e, http: &http.Client{Transport: limited{tr}, CheckRedirect: noRedirect}}, nil
+}
+
+// NewWithTransport is New with another way to reach AWS, for tests in a bubble
+// of simulated time, where there are no sockets.
+func NewWithTransport(e Endpoint, rt http.RoundTripper) *Client {
+	if e.Region == "" {
+		e.Region = "us-east-1"
+	}
+	return &Client{endpoint: e, http: &http.Client{Transport: limited{rt}, CheckRedirect: noRedirect}}
+}
+
+// noRedirect: neither STS nor IAM redirects; a captive portal does, and a signed
+// request must not follow it.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// proxy gives the proxy rule: the configured one over the environment's.
+func (e Endpoint) proxy() func(*http.Request) (*url.URL, error) {
+	c := httpproxy.FromEnvironment()
+	if e.HTTPSProxy != "" {
+		c.HTTPSProxy = e.HTTPSProxy
+	}
+	if e.NoProxy != "" {
+		c.NoProxy = e.NoProxy
+	}
+	f := c.ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return f(r.URL) }
+}
+
+func fips(on bool) aws.FIPSEndpointState {
+	if on {
+		return aws.FIPSEndpointStateEnabled
+	}
+	return aws.FIPSEndpointStateUnset
+}
+
+func dual(on bool) aws.DualStackEndpointState {
+	if on {
+		return aws.DualStackEndpointStateEnabled
+	}
+	return aws.DualStackEndpointStateUnset
+}
+
+// base gives the configured address of a service, nil for AWS's own.
+func (e Endpoint) base(service string) *string {
+	if service == "" {
+		service = e.URL
+	}
+	if service == "" {
+		return nil
+	}
+	return &service
+}
+
+func (c *Client) sts(key creds.Credentials) *sts.Client {
+	e := c.endpoint
+	o := sts.Options{
+		Region: e.Region, HTTPClient: c.http, Retryer: aws.NopRetryer{}, Credentials: provider(key),
+		BaseEndpoint: e.base(e.STS), AppID: e.UserAgentTag,
+	}
+	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
+	return sts.New(o)
+}
+
+func (c *Client) iam(key creds.Credentials) *iam.Client {
+	e := c.endpoint
+	o := iam.Options{
+		Region: e.Region, HTTPClient: c.http, Retryer: aws.NopRetryer{}, Credentials: provider(key),
+		BaseEndpoint: e.base(e.IAM), AppID: e.UserAgentTag,
+	}
+	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
+	return iam.New(o)
+}
+
+// provider signs with key; without one a call goes unsigned.
+func provider(key creds.Credentials) aws.CredentialsProvider {
+	if key.IsZero() {
+		return aws.AnonymousCredentials{}
+	}
+	return credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey.Reveal(), key.SessionToken.Reveal())
+}
+
+// flight is one call: bounded in time, and aware of whether its request left.
+type flight struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	sent   *atomic.Bool
+}
+
+func takeOff(ctx context.Context) flight {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	sent := new(atomic.Bool)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	return flight{ctx, cancel, sent}
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/daemon"
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/state"
+)
+
+// paths finds where everything lies.
+func (a *app) paths() (daemon.Paths, error) {
+	var p daemon.Paths
+	var err error
+	if p.Config, p.SystemConfig, err = profile.Paths(a.getenv, a.home); err != nil {
+		return p, err
+	}
+	if a.config != "" {
+		if p.Config, err = filepath.Abs(a.config); err != nil {
+			return p, err
+		}
+	}
+	if p.State, err = profile.StateDir(a.getenv, a.home); err != nil {
+		return p, err
+	}
+	if p.Socket, err = profile.Socket(a.getenv, a.home); err != nil {
+		return p, err
+	}
+	p.AWSCredentials, p.AWSConfig, err = profile.AWSFiles(a.getenv, a.home)
+	return p, err
+}
+
+// client makes a client that has not connected yet.
+func (a *app) client() *localapi.Client {
+	return &localapi.Client{
+		Sockets: profile.Sockets(a.getenv, a.home, os.Getuid()), Version: version(),
+		Mismatch: func(other string) {
+			a.note("the daemon is version %s, this command is %s; stop the daemon to have the new one started", other, version())
+		},
+	}
+}
+
+// startLimit is how long a daemon that was just started may take to answer.
+const startLimit = 10 * time.Second
+
+// daemon gives a client of a daemon that answers, after starting one if need be.
+func (a *app) daemon(ctx context.Context) (*localapi.Client, error) {
+	c := a.client()
+	err := answers(ctx, c)
+	if err == nil || !errors.Is(err, localapi.ErrNoDaemon) {
+		return c, err
+	}
+	if a.getenv("MFAD_AUTOSTART") == "0" {
+		return nil, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is not running and MFAD_AUTOSTART=0 forbids to start it", Hint: "run: mfad daemon"}
+	}
+	p, err := a.paths()
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.spawn(p)
+	if err != nil {
+		return nil, err
+	}
+	limit := time.Now().Add(startLimit)
+	for time.Now().Before(limit) && ctx.Err() == nil {
+		c = a.client() // the daemon may have left its socket's path only now
+		if err = answers(ctx, c); err == nil {
+			return c, nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return nil, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon was started but does not answer", Hint: "see " + log, Err: err}
+}
+
+// answers tells whether a daemon does.
+func answers(ctx context.Context, c *localapi.Client) error {
+	var st localapi.Status
+	return c.Do(ctx, "/v1/status", nil, &st)
+}
+
+// spawn starts a daemon in the background, unless one holds the lock: then it is
+// still starting. It gives the path of the log.
+func (a *app) spawn(p daemon.Paths) (string, error) {
+	dir := state.Dir(p.State)
+	if err := dir.Ensure(); err != nil {
+		return "", err
+	}
+	path := dir.Path("daemon.log")
+	lock, err := dir.Lock()
+	if held, ok := errors.AsType[*state.HeldError](err); ok {
+		_ = held
+		return path, nil
+	} else if err != nil {
+		return "", err
+	}
+	if err := lock.Release(); err != nil {
+		return "", err
+	}
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+	}
+	defer log.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return "", &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+	}
+	args := []string{"daemon"}
+	if a.config != "" {
+		args = append(args, "--config", p.Config)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = log, log
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return "", &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+	}
+	a.verbosef("started the daemon, process %d", cmd.Process.Pid)
+	return path, cmd.Process.Release()
+}
+
+func (a *app) verbosef(format string, args ...any) {
+	if a.verbose {
+		a.note(format, args...)
+	}
+}
+
+// warnOtherFiles tells a user whose tools read other files than the daemon writes.
+func (a *app) warnOtherFiles(st localapi.Status) {
+	mine, _, err := profile.AWSFiles(a.getenv, a.home)
+	if err == nil && a.getenv("AWS_SHARED_CREDENTIALS_FILE") != "" && mine != st.Daemon.Credentials {
+		a.note("AWS_SHARED_CREDENTIALS_FILE is %s here, but the daemon writes %s", mine, st.Daemon.Credentials)
+	}
+}

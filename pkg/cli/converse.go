@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/mfa"
+)
+
+// converse makes a call for which the daemon may pick this process to ask its
+// person for a code.
+func (a *app) converse(ctx context.Context, c *localapi.Client, path string, body, out any) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	asker := &asker{client: c, give: func(err error) { cancel(err) }}
+	err := c.Converse(ctx, path, body, out, func(e mfa.Event) {
+		asker.stop()
+		if e.Kind == mfa.Ask {
+			asker.start(ctx, e.Question)
+		}
+	})
+	asker.stop()
+	return err
+}
+
+// asker asks one question at a time on the terminal.
+type asker struct {
+	client *localapi.Client
+	give   func(error) // gives the whole call up
+	cancel context.CancelFunc
+	asking sync.WaitGroup
+}
+
+func (k *asker) start(ctx context.Context, q mfa.Question) {
+	ctx, k.cancel = context.WithCancel(ctx)
+	k.asking.Go(func() {
+		if err := k.ask(ctx, q); err != nil && ctx.Err() == nil {
+			k.give(err)
+		}
+	})
+}
+
+// stop ends a question that is open and waits for its traces to go.
+func (k *asker) stop() {
+	if k.cancel != nil {
+		k.cancel()
+		k.asking.Wait()
+	}
+}
+
+// ask reads codes until one can be sent, and sends it. What AWS says of it comes
+// as the daemon's next word.
+func (k *asker) ask(ctx context.Context, q mfa.Question) error {
+	t, err := openTerminal()
+	if err != nil {
+		return &creds.Error{Code: creds.CodeCancelled, Op: "the terminal is gone", Err: err}
+	}
+	defer t.close()
+	if q.Reason != "" {
+		fmt.Fprintf(t.file, "mfad: %s\n", q.Reason)
+	}
+	for {
+		code, err := t.line(ctx, questionText(q))
+		if err != nil {
+			return err
+		}
+		if err := mfa.CheckCode(code); err != nil {
+			if code != "" {
+				fmt.Fprintf(t.file, "mfad: %v\n", err)
+			}
+			continue
+		}
+		var out localapi.Outcome
+		err = k.client.Do(context.WithoutCancel(ctx), "/v1/login", localapi.LoginRequest{Target: q.Identity, Code: code}, &out)
+		if errors.Is(err, localapi.ErrNoDaemon) {
+			return err
+		}
+		return nil
+	}
+}
+
+// questionText names the device, the identity and who waits.
+func questionText(q mfa.Question) string {
+	text := "MFA code for " + q.Serial + " (" + q.Identity
+	switch n := len(q.Profiles); {
+	case n == 1:
+		text += ", for profile " + q.Profiles[0]
+	case n > 3:
+		text += fmt.Sprintf(", for %s and %d more", strings.Join(q.Profiles[:3], ", "), n-3)
+	case n > 1:
+		text += ", for " + strings.Join(q.Profiles, ", ")
+	}
+	if waited := time.Since(q.Since).Round(time.Minute); waited >= time.Minute {
+		text += ", since " + waited.String()
+	}
+	return text + "): "
+}

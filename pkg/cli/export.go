@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mfad/mfad/pkg/localapi"
+)
+
+// formats are those of `aws configure export-credentials`
+// (https://docs.aws.amazon.com/cli/latest/reference/configure/export-credentials.html).
+var formats = []string{"process", "env", "env-no-export", "powershell", "windows-cmd", "fish"}
+
+func (a *app) exportCommand() *cobra.Command {
+	var format string
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "export PROFILE",
+		Short: "Print a profile's credentials for a shell",
+		Long: `Print a profile's credentials in one of the formats of
+"aws configure export-credentials". They do not renew themselves: for long runs
+use credential_process.`,
+		Example: "  eval \"$(mfad export prod)\"",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(formats, format) {
+				return usage("use one of "+strings.Join(formats, ", "), "there is no format %q", format)
+			}
+			r := localapi.CredentialsRequest{Profile: args[0], For: localapi.ForExport, TimeoutSeconds: wait.Seconds(), CanAsk: canAskHere()}
+			out, err := a.credentials(cmd.Context(), r, wait)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(a.out, exportText(out, format))
+			return err
+		},
+		ValidArgsFunction: a.complete(false),
+	}
+	c.Flags().StringVar(&format, "format", "env", "one of "+strings.Join(formats, ", "))
+	c.Flags().DurationVar(&wait, "timeout", 50*time.Second, "how long to wait for a code or for AWS")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(cobraChoices(formats), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func cobraChoices(words []string) []cobra.Completion { return words }
+
+// exportText writes credentials byte for byte as the AWS CLI does.
+func exportText(c localapi.Process, format string) string {
+	// The AWS CLI writes Python's isoformat, with an offset instead of Z.
+	if t, err := time.Parse(time.RFC3339, c.Expiration); err == nil {
+		c.Expiration = t.UTC().Format("2006-01-02T15:04:05+00:00")
+	}
+	if format == "process" {
+		b, _ := json.MarshalIndent(c, "", "  ") // strings and a number: it cannot fail
+		return string(b) + "\n"
+	}
+	line := map[string]string{
+		"env":           "export %s=%s\n",
+		"env-no-export": "%s=%s\n",
+		"powershell":    "$Env:%s=\"%s\"\n",
+		"windows-cmd":   "set %s=%s\n",
+		"fish":          "set -gx %s \"%s\"\n",
+	}[format]
+	var text strings.Builder
+	for _, v := range [][2]string{
+		{"AWS_ACCESS_KEY_ID", c.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey},
+		{"AWS_SESSION_TOKEN", c.SessionToken}, {"AWS_CREDENTIAL_EXPIRATION", c.Expiration},
+	} {
+		if v[1] != "" {
+			fmt.Fprintf(&text, line, v[0], v[1])
+		}
+	}
+	return text.String()
+}

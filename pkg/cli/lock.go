@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/state"
+)
+
+func (a *app) lockCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lock",
+		Short: "Take all credentials back until the next login or unlock",
+		Long: `Remove mfad's sections from the credentials file, delete the stored sessions, and
+fetch and ask nothing, also after a restart, until "mfad login" or "mfad unlock".
+What tools hold already stays valid at AWS until its end, which is printed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var out localapi.Outcome
+			err := a.client().Do(cmd.Context(), "/v1/lock", struct{}{}, &out)
+			if errors.Is(err, localapi.ErrNoDaemon) {
+				return a.lockWithoutDaemon()
+			} else if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(out)
+			}
+			fmt.Fprintln(a.out, "locked")
+			if last := lastExpiry(out); last != nil && last.After(time.Now()) {
+				a.note("credentials that tools hold already stay valid at AWS until %s", clock(*last, time.Now()))
+			}
+			return nil
+		},
+	}
+}
+
+// lockWithoutDaemon leaves word for the next daemon, which removes what is there
+// before it does anything else.
+func (a *app) lockWithoutDaemon() error {
+	p, err := a.paths()
+	if err != nil {
+		return err
+	}
+	dir := state.Dir(p.State)
+	if err := dir.Ensure(); err != nil {
+		return err
+	}
+	if err := dir.SetLocked(true); err != nil {
+		return err
+	}
+	if err := os.Remove(dir.Path("sessions")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	fmt.Fprintln(a.out, "locked")
+	a.note("the daemon is not running: sections in the credentials file go when it starts")
+	return nil
+}
+
+// lastExpiry is the latest end of all that was handed out.
+func lastExpiry(out localapi.Outcome) *time.Time {
+	var last *time.Time
+	for _, p := range out.Profiles {
+		if p.Expires != nil && (last == nil || p.Expires.After(*last)) {
+			last = p.Expires
+		}
+	}
+	return last
+}
+
+func (a *app) unlockCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unlock",
+		Short: "Open the keyring, or end a lock",
+		Long: `End "mfad lock". Where keys are kept in mfad's own file, its passphrase is asked
+for on the terminal, or read from stdin if that is no terminal; the first time
+it is chosen. An OS keyring that is locked asks for its password by itself.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.unlock(cmd.Context()) },
+	}
+}
+
+func (a *app) unlock(ctx context.Context) error {
+	c, err := a.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.Do(ctx, "/v1/unlock", localapi.UnlockRequest{}, nil)
+	if creds.CodeOf(err) == creds.CodeKeyringLocked {
+		var st localapi.Status
+		if err := c.Do(ctx, "/v1/status", nil, &st); err != nil {
+			return err
+		}
+		if st.Daemon.Keyring.Kind != "file" {
+			return err
+		}
+		pass, perr := a.passphrase(ctx, st.Daemon.Keyring.New)
+		if perr != nil {
+			return perr
+		}
+		err = c.Do(ctx, "/v1/unlock", localapi.UnlockRequest{Passphrase: pass.Reveal()}, nil)
+	}
+	if err == nil {
+		a.note("unlocked")
+	}
+	return err
+}
+
+// passphrase asks for the file keyring's passphrase; a new one is asked twice.
+func (a *app) passphrase(_ context.Context, fresh bool) (creds.Secret, error) {
+	if in, ok := a.in.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
+		line, err := bufio.NewReader(io.LimitReader(a.in, 4096)).ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line == "" {
+			return creds.Secret{}, &creds.Error{Code: creds.CodeKeyringLocked, Op: "the file keyring needs its passphrase, and there is none on stdin",
+				Hint: "run mfad unlock in a terminal", Err: err}
+		}
+		return creds.NewSecret(line), nil
+	}
+	t, err := openTerminal()
+	if err != nil {
+		return creds.Secret{}, err
+	}
+	defer t.close()
+	if !fresh {
+		return t.secret("passphrase of mfad's keyring: ")
+	}
+	pass, err := t.secret("choose a passphrase for mfad's keyring: ")
+	if err != nil {
+		return pass, err
+	}
+	again, err := t.secret("once more: ")
+	if err == nil && (pass.IsZero() || !pass.Equal(again)) {
+		err = usage("run: mfad unlock", "the passphrases differ, or are empty")
+	}
+	return pass, err
+}

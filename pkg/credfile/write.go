@@ -1,0 +1,251 @@
+package credfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+const (
+	lockName    = ".mfad.lock"
+	tempSuffix  = ".tmp"
+	lockGap     = 5 * time.Millisecond
+	maxAttempts = 100 // each is spoilt by another program's write
+)
+
+// tempPrefix starts the names of the temporary files of the file called base.
+func tempPrefix(base string) string { return ".mfad-" + base + "-" }
+
+// plan gives the bytes that a file shall have, d.Src itself if it may stay. It is
+// called again when the file changed meanwhile.
+type plan func(d *document) ([]byte, error)
+
+// edit brings the file at path to what p makes of it, and tells whether it was
+// replaced.
+func (f *Files) edit(ctx context.Context, path string, p plan) (bool, error) {
+	s, err := f.look(ctx, path)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	// Most calls change nothing. They need no lock and may find a folder that
+	// cannot be written.
+	next, mine, err := f.attempt(s, p)
+	if err != nil {
+		return false, err
+	}
+	if bytes.Equal(next, s.data) && tidy(s, mine) {
+		return false, nil
+	}
+	unlock, err := lock(ctx, path, filepath.Dir(s.real))
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	removeLeftovers(s.real)
+	f.tightenFolder(filepath.Dir(s.real))
+	for range maxAttempts {
+		written, again, err := f.tryOnce(ctx, path, p)
+		if err != nil || !again {
+			return written, err
+		}
+	}
+	return false, &creds.Error{
+		Code: creds.CodeTimeout,
+		Op:   "write " + path + ": another program keeps writing to it",
+		Hint: "find out which one, for example with: lsof " + path,
+	}
+}
+
+// attempt plans on a snapshot, and tells whether mfad has anything in the file.
+func (f *Files) attempt(s *snapshot, p plan) (next []byte, mine bool, err error) {
+	next, err = p(newDocument(s.path, s.data, f.reading(s.path)))
+	if err != nil {
+		return nil, false, err
+	}
+	return next, bytes.Contains(next, []byte(keyProfile)) || bytes.Contains(next, []byte(keyAdded)), nil
+}
+
+// tidy tells whether nothing is left to do beside a file that may stay as it is.
+func tidy(s *snapshot, mine bool) bool {
+	if mine && s.info != nil && s.info.Mode().Perm()&^0o600 != 0 && enforcesModes {
+		return false
+	}
+	return len(leftovers(s.real)) == 0
+}
+
+// tryOnce goes once from reading to renaming, under the lock; again tells that
+// the file changed on the way.
+func (f *Files) tryOnce(ctx context.Context, path string, p plan) (written, again bool, err error) {
+	s, err := f.look(ctx, path)
+	if err != nil {
+		return false, false, err
+	}
+	next, mine, err := f.attempt(s, p)
+	switch {
+	case err != nil:
+		s.close()
+		return false, false, err
+	case bytes.Equal(next, s.data):
+		defer s.close()
+		if mine && s.info != nil {
+			// Only ever fewer rights; a file of somebody else's stays as it is.
+			_ = s.file.Chmod(s.info.Mode().Perm() & 0o600)
+		}
+		return false, false, nil
+	}
+	if err := replaceable(path); err != nil {
+		s.close()
+		return false, false, err
+	}
+	replaced, err := f.replace(s, next)
+	if !replaced {
+		s.close()
+		return false, err == nil, err
+	}
+	f.remember(s.real, len(next))
+	f.watch(s) // closes s
+	return true, false, err
+}
+
+// replace puts next in the place of s, unless the file is no longer what s saw.
+func (f *Files) replace(s *snapshot, next []byte) (bool, error) {
+	temp, err := writeTemp(s, next)
+	if err != nil {
+		return false, broken("write a new", s.path, err)
+	}
+	now, err := lookOnce(s.path)
+	if err == nil {
+		now.close()
+	}
+	if err != nil || !now.same(s) {
+		return false, errors.Join(err, os.Remove(temp))
+	}
+	if s.info == nil {
+		err = renameNew(temp, s.real)
+	} else {
+		releaseForRename(s)
+		err = os.Rename(temp, s.real)
+	}
+	if err != nil {
+		gone := os.Remove(temp)
+		if errors.Is(err, fs.ErrExist) {
+			return false, gone
+		}
+		return false, broken("replace", s.path, errors.Join(err, gone))
+	}
+	if err := syncFolder(filepath.Dir(s.real)); err != nil {
+		return true, broken("sync the folder of", s.path, err)
+	}
+	return true, nil
+}
+
+// writeTemp writes next beside the file of s, synced, with the rights and the
+// group that the file shall have.
+func writeTemp(s *snapshot, next []byte) (name string, err error) {
+	dir, base := filepath.Split(s.real)
+	file, err := os.CreateTemp(dir, tempPrefix(base)+"*"+tempSuffix) // O_EXCL, 0600
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name()) // the first error is the one to tell
+		}
+	}()
+	mode := fs.FileMode(0o600)
+	if s.info != nil {
+		mode = s.info.Mode().Perm() & 0o600
+	}
+	inherit(file, s.info)
+	_, err = file.Write(next)
+	err = errors.Join(err, file.Chmod(mode))
+	if err == nil {
+		err = file.Sync()
+	}
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+// leftovers lists the temporary files of a process that was killed. They hold
+// secrets. Under the lock none of them is in use.
+func leftovers(real string) []string {
+	dir, base := filepath.Split(real)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // no folder, or one that the next step complains about
+	}
+	var found []string
+	for _, e := range entries {
+		if n := e.Name(); strings.HasPrefix(n, tempPrefix(base)) && strings.HasSuffix(n, tempSuffix) && e.Type().IsRegular() {
+			found = append(found, filepath.Join(dir, n))
+		}
+	}
+	return found
+}
+
+func removeLeftovers(real string) {
+	for _, name := range leftovers(real) {
+		_ = os.Remove(name) // the next call tries again
+	}
+}
+
+// lock makes the folder if it has to, and waits for its other mfad processes.
+func lock(ctx context.Context, path, dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, folderConflict(path, dir, err)
+	}
+	l := flock.New(filepath.Join(dir, lockName), flock.SetPermissions(0o600))
+	if _, err := l.TryLockContext(ctx, lockGap); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, folderConflict(path, dir, err)
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+// folderConflict tells a folder that does not take new files from a fault.
+func folderConflict(path, dir string, err error) error {
+	if errors.Is(err, fs.ErrPermission) || readOnly(err) {
+		return conflict(path, 0, "its folder cannot be written", "run: ls -ld "+dir+"; or set `write = process` for the profile")
+	}
+	return broken("lock the folder of", path, err)
+}
+
+// tightenFolder takes everybody else's rights from a folder that is AWS's own: it
+// is called .aws, or holds nothing but AWS's two files and mfad's. A path may as
+// well point into a folder that others need.
+func (f *Files) tightenFolder(dir string) {
+	info, err := os.Stat(dir)
+	if err != nil || !enforcesModes || info.Mode().Perm()&0o077 == 0 || !f.ownFolder(dir) {
+		return
+	}
+	_ = os.Chmod(dir, info.Mode().Perm()&0o700) // somebody else's folder stays as it is
+}
+
+func (f *Files) ownFolder(dir string) bool {
+	if filepath.Base(dir) == ".aws" {
+		return true
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		switch n := e.Name(); {
+		case n == filepath.Base(f.Credentials), n == filepath.Base(f.Config), strings.HasPrefix(n, ".mfad"):
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,302 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/mfa"
+	"github.com/mfad/mfad/pkg/profile"
+)
+
+const (
+	// waitDefault fits into the minute that Go's SDK gives a credential_process.
+	waitDefault = 50 * time.Second
+	// loginDefault is how long a login waits for a code.
+	loginDefault = 5 * time.Minute
+	// settleLimit is how long a login or refresh waits for AWS and the files.
+	settleLimit = 40 * time.Second
+)
+
+// timeout reads a client's wish.
+func timeout(seconds float64, unset time.Duration) time.Duration {
+	if seconds <= 0 {
+		return unset
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// Credentials implements [localapi.Backend].
+func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest, talk localapi.Talk) (localapi.Process, error) {
+	if c, ok := d.engine.Cached(r.Profile); ok {
+		return process(c, r.For, time.Now()), nil
+	}
+	p, err := d.servable(r.Profile)
+	if err != nil {
+		return localapi.Process{}, err
+	}
+	if r.Cached {
+		return localapi.Process{}, &creds.Error{Code: creds.CodeMFARequired, Op: "nothing is cached for profile " + r.Profile,
+			Hint: "run: mfad login " + p.Identity}
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, waitDefault))
+	defer cancel()
+	for {
+		c, err := d.engine.Credentials(ctx, r.Profile)
+		if err == nil {
+			return process(c, r.For, time.Now()), nil
+		}
+		if creds.CodeOf(err) != creds.CodeMFARequired || r.NoPrompt {
+			return localapi.Process{}, err
+		}
+		if err := d.awaitCode(ctx, p, r.CanAsk && talk.CanAsk(), talk); err != nil {
+			return localapi.Process{}, err
+		}
+	}
+}
+
+// servable tells why nothing can be served at all: no such profile, mfad is
+// locked, or the keyring is.
+func (d *Daemon) servable(name string) (*profile.Profile, error) {
+	p, err := d.conf().Profile(name)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.locked:
+		return nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+	case !d.keyring.ready && d.keyring.err != nil:
+		return nil, d.keyring.err
+	case !d.keyring.ready:
+		return nil, &creds.Error{Code: creds.CodeKeyringTimeout, Op: "the keyring has not answered yet", Hint: "try again in a moment"}
+	}
+	return p, nil
+}
+
+// process is what a tool gets. Go's SDKs ask again only when credentials have
+// run out, so the end is told a minute early where there is room for it; it is
+// never told in the past.
+func process(c creds.Credentials, purpose string, t time.Time) localapi.Process {
+	expires := c.Expires
+	if purpose != localapi.ForExport && expires.Sub(t) > 2*time.Minute {
+		expires = expires.Add(-time.Minute)
+	}
+	return localapi.Process{
+		Version: 1, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(),
+		SessionToken: c.SessionToken.Reveal(), Expiration: expires.UTC().Format(time.RFC3339),
+	}
+}
+
+// awaitCode waits until the identity of p has a session. Its error says why it
+// will not: nobody can be asked, the codes were wrong, AWS is not reached.
+func (d *Daemon) awaitCode(ctx context.Context, p *profile.Profile, canAsk bool, talk localapi.Talk) error {
+	seat := d.desk.Sit(p.Identity, p.Name, canAsk, false)
+	defer seat.Leave()
+	if !d.desk.CanAsk(p.Identity) {
+		return nobody(p.Identity)
+	}
+	for {
+		q, err := d.engine.Ask(p.Identity)
+		if q != nil {
+			return d.hear(ctx, seat, q.Done, q.Err, talk)
+		}
+		if !creds.IsTransient(err) {
+			return err
+		}
+		// AWS is out of reach: a code would be lost, so nobody is asked.
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// hear passes the desk's words on until the question is over.
+func (d *Daemon) hear(ctx context.Context, seat *mfa.Seat, done <-chan struct{}, result func() error, talk localapi.Talk) error {
+	for {
+		select {
+		case <-done:
+			return result()
+		case e := <-seat.Events():
+			if e.Kind == mfa.Nobody {
+				return nobody(e.Question.Identity)
+			}
+			talk.Say(e)
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return &creds.Error{Code: creds.CodeMFARequired, Op: "nobody gave a code in time", Hint: "run: mfad login"}
+			}
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// nobody is the answer where only a code helps and nobody can be asked.
+func nobody(identity string) error {
+	return &creds.Error{Code: creds.CodeMFARequired, Op: "a code is needed and there is nobody to ask",
+		Hint: "run: mfad login " + identity}
+}
+
+// Login implements [localapi.Backend].
+func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk localapi.Talk) (localapi.Outcome, error) {
+	c := d.conf()
+	identity, profileName, err := identityOf(c, r.Target)
+	if err != nil {
+		return localapi.Outcome{}, err
+	}
+	if id := c.Identities[identity]; id.Type != profile.TypeKey {
+		return localapi.Outcome{}, &creds.Error{Code: creds.CodeUsage, Op: "identity " + identity + " is federated and takes no code",
+			Hint: "run: mfad refresh"}
+	}
+	if r.Code != "" {
+		if err := mfa.CheckCode(r.Code); err != nil {
+			return localapi.Outcome{}, err
+		}
+	}
+	if err := d.setLocked(false); err != nil {
+		return localapi.Outcome{}, err
+	}
+	if err := d.usableKeyring(ctx); err != nil {
+		return localapi.Outcome{}, err
+	}
+	if err := d.giveCode(ctx, identity, r, talk); err != nil {
+		return localapi.Outcome{}, err
+	}
+	out := d.outcome(identity)
+	if profileName != "" && c.Profiles[profileName].RoleARN != "" {
+		out.Note = "the code started the MFA session of " + identity + "; " + profileName + " is served through it"
+	}
+	return out, nil
+}
+
+// giveCode spends the code that the client brings, or asks for one, and waits
+// until everything below the identity is published.
+func (d *Daemon) giveCode(ctx context.Context, identity string, r localapi.LoginRequest, talk localapi.Talk) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, loginDefault)+settleLimit)
+	defer cancel()
+	over := make(chan struct{})
+	var loginErr error
+	login := func() {
+		defer close(over)
+		loginErr = d.engine.Login(ctx, identity)
+	}
+	if r.Code == "" {
+		seat := d.desk.Sit(identity, "", r.CanAsk && talk.CanAsk(), true)
+		defer seat.Leave()
+		if !d.desk.CanAsk(identity) {
+			return &creds.Error{Code: creds.CodeMFARequired, Op: "there is no terminal to ask for a code on",
+				Hint: "run: mfad login " + identity + " --code - (the code on stdin)"}
+		}
+		go login()
+		return d.hear(ctx, seat, over, func() error { return loginErr }, talk)
+	}
+	result, withdraw, err := d.desk.Offer(identity, creds.NewSecret(r.Code))
+	if err != nil {
+		return err
+	}
+	defer withdraw()
+	go login()
+	select {
+	case err := <-result: // what AWS said of this very code
+		if err != nil {
+			return err
+		}
+		<-over
+		return loginErr
+	case <-over:
+		return loginErr
+	}
+}
+
+// usableKeyring waits a moment for a keyring that was just unlocked or is slow.
+func (d *Daemon) usableKeyring(ctx context.Context) error {
+	d.nudgeKeyring()
+	limit := time.NewTimer(5 * time.Second)
+	defer limit.Stop()
+	for {
+		d.mu.Lock()
+		ready, err, changed := d.keyring.ready, d.keyring.err, d.changed
+		d.mu.Unlock()
+		if ready || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-limit.C:
+			return &creds.Error{Code: creds.CodeKeyringTimeout, Op: "the keyring has not answered", Hint: "run: mfad status"}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Refresh implements [localapi.Backend].
+func (d *Daemon) Refresh(ctx context.Context, r localapi.RefreshRequest) (localapi.Outcome, error) {
+	for _, name := range r.Profiles {
+		if _, err := d.servable(name); err != nil {
+			return localapi.Outcome{}, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	err := d.engine.Refresh(ctx, r.Profiles...)
+	if err != nil && creds.CodeOf(err) != creds.CodeTimeout {
+		return localapi.Outcome{}, err
+	}
+	return d.outcome("", r.Profiles...), nil
+}
+
+// Unlock implements [localapi.Backend].
+func (d *Daemon) Unlock(ctx context.Context, r localapi.UnlockRequest) error {
+	kr, err := d.theKeyring(ctx)
+	if err != nil {
+		return err
+	}
+	if err := unlock(ctx, kr, creds.NewSecret(r.Passphrase)); err != nil {
+		return err
+	}
+	if err := d.setLocked(false); err != nil {
+		return err
+	}
+	if len(d.conf().Identities) == 0 {
+		return nil
+	}
+	err = d.usableKeyring(ctx)
+	d.engine.Retry()
+	return err
+}
+
+// Lock implements [localapi.Backend].
+func (d *Daemon) Lock(context.Context) (localapi.Outcome, error) {
+	out := d.outcome("")
+	err := d.setLocked(true)
+	return out, err
+}
+
+// setLocked begins or ends a lock; it lasts over restarts.
+func (d *Daemon) setLocked(locked bool) error {
+	d.mu.Lock()
+	was := d.locked
+	d.mu.Unlock()
+	if was == locked {
+		return nil
+	}
+	if err := d.dir.SetLocked(locked); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.locked = locked
+	d.changedLocked()
+	d.mu.Unlock()
+	if !locked {
+		d.engine.Unlock()
+		return nil
+	}
+	d.engine.Lock()
+	return d.sink.forget()
+}

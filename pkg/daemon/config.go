@@ -1,0 +1,175 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mfad/mfad/pkg/awsapi"
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/mfa"
+	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/refresh"
+)
+
+// load reads the config and puts it in force. A broken one changes nothing but
+// what Status says.
+func (d *Daemon) load() error {
+	c, err := profile.Load(d.Paths.Config, d.loadOptions())
+	d.mu.Lock()
+	d.cfgErr = err
+	d.changedLocked()
+	if err == nil {
+		d.config = c
+		clear(d.clients)
+	}
+	ready := d.keyring.ready
+	d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	d.desk.Configure(settings(c))
+	if ready {
+		d.configure()
+	}
+	d.nudgeKeyring() // an identity may be new
+	return nil
+}
+
+func (d *Daemon) loadOptions() profile.Options { return profile.Options{System: d.Paths.SystemConfig} }
+
+// configure gives the engine the config in force.
+func (d *Daemon) configure() {
+	c := d.conf()
+	var ids []refresh.Identity
+	for _, name := range c.IdentityNames() {
+		id := c.Identities[name]
+		ids = append(ids, refresh.Identity{
+			Name: name, Serial: id.MFASerial, SessionDuration: id.SessionDuration,
+			Unattended: id.MFAProcess != "" && id.MFAProcessUnattended,
+			Federated:  id.Type != profile.TypeKey, Fingerprint: id.Type + " " + id.MFASerial,
+		})
+	}
+	var ps []refresh.Profile
+	for _, name := range c.ProfileNames() {
+		p := c.Profiles[name]
+		ps = append(ps, refresh.Profile{
+			Name: name, Identity: p.Identity, Source: p.SourceProfile, Role: role(p),
+			Before:      refresh.Window{Share: float64(p.RefreshBefore.Percent) / 100, Fixed: p.RefreshBefore.Duration},
+			Fingerprint: profile.Fingerprint(p),
+		})
+	}
+	d.engine.Configure(ids, ps)
+}
+
+// role is a profile's role in STS's terms; its session name may still be open.
+func role(p *profile.Profile) creds.Role {
+	r := creds.Role{
+		ARN: p.RoleARN, SessionName: p.RoleSessionName, Duration: p.Duration, ExternalID: p.ExternalID,
+		SourceIdentity: p.SourceIdentity, TransitiveTags: p.TransitiveSessionTags, PolicyARNs: p.PolicyARNs, Policy: p.Policy,
+	}
+	for _, t := range p.SessionTags {
+		r.Tags = append(r.Tags, creds.Tag(t))
+	}
+	return r
+}
+
+// settings says how each identity's codes are got. Auto takes a program where
+// there is one, and a terminal.
+func settings(c *profile.Config) map[string]mfa.Settings {
+	methods := []mfa.Method{mfa.Process, mfa.Terminal}
+	if c.Defaults.Prompt != nil {
+		methods = nil
+		for _, m := range c.Defaults.Prompt {
+			methods = append(methods, mfa.Method(m))
+		}
+	}
+	all := map[string]mfa.Settings{}
+	for name, id := range c.Identities {
+		all[name] = mfa.Settings{Serial: id.MFASerial, Process: id.MFAProcess, Unattended: id.MFAProcessUnattended, Methods: methods}
+	}
+	return all
+}
+
+// client gives the client for a region, made once for each config.
+func (d *Daemon) client(region string) (*awsapi.Client, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if cl := d.clients[region]; cl != nil {
+		return cl, nil
+	}
+	def := d.config.Defaults
+	e := awsapi.Endpoint{
+		Region: region,
+		URL:    first(def.EndpointURL, d.Getenv("AWS_ENDPOINT_URL")), STS: first(def.EndpointURLSTS, d.Getenv("AWS_ENDPOINT_URL_STS")),
+		IAM:      first(def.EndpointURLIAM, d.Getenv("AWS_ENDPOINT_URL_IAM")),
+		CABundle: first(def.CABundle, d.Getenv("AWS_CA_BUNDLE")),
+		FIPS:     flag(def.UseFIPS, d.Getenv("AWS_USE_FIPS_ENDPOINT")), DualStack: flag(def.UseDualStack, d.Getenv("AWS_USE_DUALSTACK_ENDPOINT")),
+		HTTPSProxy: def.HTTPSProxy, NoProxy: def.NoProxy,
+	}
+	for _, url := range []string{e.URL, e.STS, e.IAM} {
+		if err := profile.CheckEndpoint(url); url != "" && err != nil {
+			return nil, &creds.Error{Code: creds.CodeConfig, Op: "the AWS endpoint " + url + " is not used", Hint: "use https, or an address of this machine", Err: err}
+		}
+	}
+	if d.Transport != nil {
+		d.clients[region] = awsapi.NewWithTransport(e, d.Transport)
+		return d.clients[region], nil
+	}
+	cl, err := awsapi.New(e)
+	if err == nil {
+		d.clients[region] = cl
+	}
+	return cl, err
+}
+
+// flag reads an AWS boolean, which the SDKs take in any case.
+func flag(set *bool, env string) bool {
+	if set != nil {
+		return *set
+	}
+	return strings.EqualFold(env, "true")
+}
+
+// configError is the first thing that is wrong with the config, for Status.
+func configError(err error) *string {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if all, ok := errors.AsType[*profile.Errors](err); ok {
+		text = all.List[0].String()
+		if n := len(all.List) - 1; n > 0 {
+			text += fmt.Sprintf(" (and %d more)", n)
+		}
+	}
+	return &text
+}
+
+// Reload reads the config now instead of when the watcher notices.
+func (d *Daemon) Reload(context.Context) error { return d.load() }
+
+// identityOf finds what a login is for: an identity, or a profile's; the only
+// identity where nothing is named.
+func identityOf(c *profile.Config, target string) (identity, profileName string, err error) {
+	names := c.IdentityNames()
+	switch {
+	case target == "" && len(names) == 1:
+		return names[0], "", nil
+	case target == "" && len(names) == 0:
+		return "", "", &creds.Error{Code: creds.CodeUsage, Op: "there is no identity yet", Hint: "run: mfad identity add NAME"}
+	case target == "":
+		return "", "", &creds.Error{Code: creds.CodeUsage, Op: "there are several identities: " + strings.Join(names, ", "),
+			Hint: "run: mfad login " + names[0]}
+	case slices.Contains(names, target):
+		return target, "", nil
+	}
+	p, err := c.Profile(target)
+	if err != nil {
+		return "", "", &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no identity or profile " + target,
+			Hint: first(creds.HintOf(err), "run: mfad status")}
+	}
+	return p.Identity, target, nil
+}

@@ -1,0 +1,186 @@
+// Package daemon puts the parts together: config, keyring, AWS, the refresh
+// engine, the files and the local API, each in its own goroutine with one owner.
+// It is the only place that knows them all. What they do is theirs: the daemon
+// translates between them and decides only what comes first.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/awsapi"
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/credfile"
+	"github.com/mfad/mfad/pkg/keyring"
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/mfa"
+	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/refresh"
+	"github.com/mfad/mfad/pkg/state"
+)
+
+// Options are what a daemon starts with.
+type Options struct {
+	Version string
+	Paths   Paths
+	Getenv  func(string) string
+	// Keyring is used instead of what the config says; nil: by the config.
+	Keyring keyring.Store
+	// Passphrase opens the file keyring, where that is the one; zero: a person
+	// will give it.
+	Passphrase creds.Secret
+	// Command is the absolute path of mfad for credential_process lines.
+	Command string
+	// Transport reaches AWS in another way than by sockets; nil: by sockets.
+	Transport http.RoundTripper
+	Log       *slog.Logger
+	// Ready is called once requests are answered; it may be nil.
+	Ready func()
+}
+
+// Paths are where a daemon's files lie, all absolute.
+type Paths struct {
+	Config, SystemConfig string // mfad's own; SystemConfig may be empty
+	State, Socket        string
+	// AWSCredentials and AWSConfig are used where the config names no others.
+	AWSCredentials, AWSConfig string
+}
+
+// Daemon is one running daemon; see [Run].
+type Daemon struct {
+	Options
+	started time.Time
+	dir     state.Dir
+	desk    *mfa.Desk
+	engine  *refresh.Engine
+	store   *store
+	sink    *sink
+
+	mu      sync.Mutex
+	config  *profile.Config
+	cfgErr  error // why the file's present text is not in force
+	clients map[string]*awsapi.Client
+	keyring openKeyring
+	keys    map[string]longTermKey // by identity: what is known without the secret
+	locked  bool
+	changed chan struct{} // closed and replaced when what Status shows changes here
+}
+
+// Run runs a daemon until ctx ends. While another one runs for the same state
+// folder it returns a [state.HeldError].
+func Run(ctx context.Context, o Options) error {
+	dir := state.Dir(o.Paths.State)
+	if err := dir.Ensure(); err != nil {
+		return err
+	}
+	lock, err := dir.Lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	d := newDaemon(o, dir)
+	socket := o.Paths.Socket
+	l, err := localapi.Listen(socket)
+	if err != nil {
+		return err
+	}
+	if err := dir.WriteSocketPath(socket); err != nil {
+		l.Close()
+		return err
+	}
+	return d.run(ctx, func(ctx context.Context) error {
+		o.Log.Info("listening", "socket", socket, "pid", os.Getpid(), "version", o.Version)
+		if o.Ready != nil {
+			o.Ready()
+		}
+		return localapi.NewServer(d, o.Version).Serve(ctx, l)
+	})
+}
+
+func newDaemon(o Options, dir state.Dir) *Daemon {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Daemon{
+		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(),
+		config:  &profile.Config{Path: o.Paths.Config},
+		clients: map[string]*awsapi.Client{}, keys: map[string]longTermKey{}, changed: make(chan struct{}),
+		keyring: openKeyring{wake: make(chan struct{}, 1)},
+	}
+	d.store = &store{log: o.Log}
+	d.sink = &sink{d: d, conflicts: map[string]*creds.Error{}}
+	d.engine = refresh.New(refresh.Options{AWS: caller{d}, Codes: codes{d.desk}, Sink: d.sink, Log: o.Log})
+	return d
+}
+
+// run owns every goroutine of the daemon and ends them all.
+func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if locked, err := d.dir.Locked(); err != nil {
+		return err
+	} else if locked {
+		d.locked = true
+		d.engine.Lock()
+	}
+	if err := d.load(); err != nil {
+		d.Log.Error("the config is not in force", "error", err)
+	}
+	var parts sync.WaitGroup
+	parts.Go(func() { d.engine.Run(ctx) })
+	parts.Go(func() { d.tendKeyring(ctx) })
+	parts.Go(func() { d.watch(ctx) })
+	parts.Go(func() { d.forward(ctx) })
+	err := serve(ctx)
+	cancel()
+	parts.Wait()
+	return errors.Join(err, d.sink.close())
+}
+
+// changedLocked tells whoever watches Status.
+func (d *Daemon) changedLocked() {
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// forward makes the engine's changes the daemon's.
+func (d *Daemon) forward(ctx context.Context) {
+	for {
+		changed := d.engine.Changed()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+		d.mu.Lock()
+		d.changedLocked()
+		d.mu.Unlock()
+	}
+}
+
+// conf gives the config in force.
+func (d *Daemon) conf() *profile.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config
+}
+
+// files are AWS's two files, as the config and the daemon's environment say.
+func (d *Daemon) files(c *profile.Config) *credfile.Files {
+	return d.sink.files(first(c.Defaults.CredentialsFile, d.Paths.AWSCredentials), first(c.Defaults.ConfigFile, d.Paths.AWSConfig))
+}
+
+// first gives the first text that is not empty.
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}

@@ -1,0 +1,167 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/mfad/mfad/pkg/awsapi"
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/profile"
+)
+
+// AddIdentity implements [localapi.Backend]: the key is checked with AWS, goes
+// into the keyring and is read back, and only then into the config.
+func (d *Daemon) AddIdentity(ctx context.Context, r localapi.IdentityRequest) (localapi.IdentityAnswer, error) {
+	key := creds.Credentials{AccessKeyID: r.AccessKeyID, SecretAccessKey: creds.NewSecret(r.SecretAccessKey)}
+	if err := checkKey(key); err != nil {
+		return localapi.IdentityAnswer{}, err
+	}
+	if err := d.freeForKey(ctx, r.Name); err != nil {
+		return localapi.IdentityAnswer{}, err
+	}
+	answer := localapi.IdentityAnswer{MFASerial: r.MFASerial}
+	configured := d.conf().Identities[r.Name]
+	if configured != nil {
+		if answer.MFASerial != "" && answer.MFASerial != configured.MFASerial {
+			return localapi.IdentityAnswer{}, &creds.Error{Code: creds.CodeConflict, Hint: "leave --mfa-serial out, or change the config",
+				Op: "the config names another device for identity " + r.Name + ": " + configured.MFASerial}
+		}
+		answer.MFASerial = configured.MFASerial
+	}
+	if !r.NoVerify {
+		if err := d.verify(ctx, r, &key, &answer); err != nil || answer.MFASerial == "" {
+			return answer, err
+		}
+	}
+	if answer.MFASerial == "" {
+		return answer, &creds.Error{Code: creds.CodeUsage, Op: "an identity needs its MFA device", Hint: "add --mfa-serial ARN"}
+	}
+	if err := d.storeKey(ctx, r.Name, key); err != nil {
+		return answer, err
+	}
+	d.engine.Forget(r.Name)
+	if configured == nil {
+		keys := []profile.KV{{Key: "mfa_serial", Value: answer.MFASerial}}
+		if r.Region != "" {
+			keys = append(keys, profile.KV{Key: "region", Value: r.Region})
+		}
+		if err := profile.AddSection(d.Paths.Config, "identity "+r.Name, keys, d.loadOptions()); err != nil {
+			return answer, d.undoKey(ctx, r.Name, err)
+		}
+	}
+	return answer, d.load()
+}
+
+// checkKey refuses what cannot be a long-term key, before AWS is asked. AKIA
+// begins a user's long-term key, ASIA a temporary one
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes).
+func checkKey(key creds.Credentials) error {
+	switch {
+	case strings.HasPrefix(key.AccessKeyID, "ASIA"):
+		return &creds.Error{Code: creds.CodeUsage, Op: "this is a temporary key (ASIA...); mfad needs the user's long-term key (AKIA...)",
+			Hint: "make one in the console: IAM, Users, Security credentials, Create access key"}
+	case len(key.AccessKeyID) < 16 || len(key.AccessKeyID) > 128 || key.SecretAccessKey.IsZero():
+		return &creds.Error{Code: creds.CodeUsage, Op: "this is no access key: an id of 16 to 128 characters and a secret are needed"}
+	}
+	return nil
+}
+
+// freeForKey refuses to replace a key that is there.
+func (d *Daemon) freeForKey(ctx context.Context, name string) error {
+	_, err := d.longTerm(ctx, name)
+	switch creds.CodeOf(err) {
+	case "":
+		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + name + " has a key already", Hint: "run: mfad identity remove " + name}
+	case creds.CodeKeyNotFound:
+		return nil
+	}
+	return err
+}
+
+// verify asks AWS whose key it is and which devices the user has. It leaves
+// answer.MFASerial empty where a person must choose.
+func (d *Daemon) verify(ctx context.Context, r localapi.IdentityRequest, key *creds.Credentials, answer *localapi.IdentityAnswer) error {
+	cl, err := d.client(first(r.Region, d.conf().Defaults.Region, profile.DefaultRegion(r.MFASerial)))
+	if err != nil {
+		return err
+	}
+	who, err := cl.CallerIdentity(ctx, *key)
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(who.ARN, ":root") {
+		return &creds.Error{Code: creds.CodeUsage, Op: "this is a root key, and mfad does not take those",
+			Hint: "make an IAM user with a key of its own, and delete the root key"}
+	}
+	key.Principal, answer.UserARN = who.ARN, who.ARN
+	if answer.MFASerial != "" {
+		return nil
+	}
+	devices, err := cl.Devices(ctx, *key)
+	if err != nil {
+		return &creds.Error{Code: creds.CodeOf(err), Op: "AWS does not tell which MFA devices the user has",
+			Hint: "add --mfa-serial ARN (console: IAM, Users, Security credentials)", Err: err}
+	}
+	answer.Skipped = slices.DeleteFunc(slices.Clone(devices), func(s string) bool { return !awsapi.IsFIDO(s) })
+	devices = slices.DeleteFunc(devices, awsapi.IsFIDO)
+	switch len(devices) {
+	case 0:
+		op := "the user has no MFA device"
+		if len(answer.Skipped) > 0 {
+			op = "the user has only FIDO devices, and AWS takes those in the console only"
+		}
+		return &creds.Error{Code: creds.CodeMFADevice, Op: op, Hint: "register a virtual (TOTP) device for " + who.ARN}
+	case 1:
+		answer.MFASerial = devices[0]
+	default:
+		answer.Devices = devices
+	}
+	return nil
+}
+
+// undoKey takes a key back out of the keyring, after its config could not be written.
+func (d *Daemon) undoKey(ctx context.Context, name string, why error) error {
+	kr, err := d.theKeyring(ctx)
+	if err == nil {
+		err = kr.Delete(ctx, keyName(name))
+	}
+	if err != nil {
+		d.Log.Error("a key without an identity stays in the keyring", "identity", name, "error", err)
+	}
+	return why
+}
+
+// RemoveIdentity implements [localapi.Backend].
+func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
+	c := d.conf()
+	if _, err := c.Identity(name); err != nil {
+		return err
+	}
+	var users []string
+	for _, p := range c.ProfileNames() {
+		if c.Profiles[p].Identity == name {
+			users = append(users, p)
+		}
+	}
+	if len(users) > 0 {
+		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + name + " is used by " + strings.Join(users, ", "),
+			Hint: "run: mfad profile remove " + users[0]}
+	}
+	kr, err := d.theKeyring(ctx)
+	if err != nil {
+		return err
+	}
+	if err := kr.Delete(ctx, keyName(name)); err != nil && creds.CodeOf(err) != creds.CodeKeyNotFound {
+		return err
+	}
+	d.mu.Lock()
+	delete(d.keys, name)
+	d.mu.Unlock()
+	d.engine.Forget(name)
+	if err := profile.RemoveSection(d.Paths.Config, "identity "+name, d.loadOptions()); err != nil {
+		return err
+	}
+	return d.load()
+}

@@ -1,0 +1,194 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/keyring"
+	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/state"
+)
+
+// sessionsKey is the keyring's name for the key of STATE/sessions.
+const sessionsKey = "sessions-key"
+
+// keyName is the keyring's name for an identity's long-term key.
+func keyName(identity string) string { return "identity/" + identity }
+
+// longTermKey is what is known of an identity's key without its secret.
+type longTermKey struct {
+	AccessKeyID string
+	UserARN     string
+}
+
+// keyItem is a long-term key as the keyring holds it.
+type keyItem struct {
+	AccessKeyID     string    `json:"access_key_id"`
+	SecretAccessKey string    `json:"secret_access_key"`
+	UserARN         string    `json:"user_arn,omitempty"`
+	Added           time.Time `json:"added"`
+}
+
+// openKeyring is the keyring in use; guarded by Daemon.mu.
+type openKeyring struct {
+	store keyring.Store
+	kind  string
+	ready bool  // the sessions are read; the engine works
+	err   error // why not
+	wake  chan struct{} // not guarded; capacity 1
+}
+
+// keyringPoll is how often a keyring that is locked or gone is looked at again:
+// people unlock it at login, after the daemon was started.
+const keyringPoll = 10 * time.Second
+
+// tendKeyring waits until the keyring can be used and puts the engine to work,
+// and does so again whenever it is nudged.
+func (d *Daemon) tendKeyring(ctx context.Context) {
+	for {
+		err := d.openKeyring(ctx)
+		d.mu.Lock()
+		if err != nil && creds.CodeOf(err) != creds.CodeOf(d.keyring.err) {
+			d.Log.Warn("the keyring cannot be used", "error", err)
+		}
+		d.keyring.err = err
+		d.changedLocked()
+		d.mu.Unlock()
+		again := make(<-chan time.Time)
+		if err != nil {
+			again = time.After(keyringPoll)
+		}
+		select {
+		case <-again:
+		case <-d.keyring.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// openKeyring gets what a restart needs and configures the engine.
+func (d *Daemon) openKeyring(ctx context.Context) error {
+	kr, err := d.theKeyring(ctx)
+	if err != nil {
+		return err
+	}
+	c := d.conf()
+	if len(c.Identities) == 0 {
+		return nil // nothing is asked of a keyring that nobody uses yet
+	}
+	if err := d.openSessions(ctx, kr); err != nil {
+		return err
+	}
+	for name, id := range c.Identities {
+		if id.Type == profile.TypeKey {
+			_, _ = d.longTerm(ctx, name) // what is missing is told when it is needed
+		}
+	}
+	d.mu.Lock()
+	was := d.keyring.ready
+	d.keyring.ready = true
+	d.mu.Unlock()
+	d.configure()
+	if !was {
+		d.engine.Restore(d.store.restored())
+	}
+	return nil
+}
+
+// theKeyring chooses the keyring once.
+func (d *Daemon) theKeyring(ctx context.Context) (keyring.Store, error) {
+	d.mu.Lock()
+	have, c := d.keyring.store, d.config
+	d.mu.Unlock()
+	if have != nil {
+		return have, nil
+	}
+	kind := "memory"
+	kr := d.Keyring
+	if kr == nil {
+		var err error
+		if kr, kind, err = d.chooseKeyring(ctx, c.Defaults.Keyring); err != nil {
+			return nil, err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keyring.store, d.keyring.kind = kr, kind
+	return kr, nil
+}
+
+// openSessions reads STATE/sessions, with the key that the keyring holds; the
+// first time it makes one.
+func (d *Daemon) openSessions(ctx context.Context, kr keyring.Store) error {
+	if d.store.open() {
+		return nil
+	}
+	key, err := kr.Get(ctx, sessionsKey)
+	if creds.CodeOf(err) == creds.CodeKeyNotFound {
+		if key, err = state.NewKey(); err == nil {
+			err = kr.Set(ctx, sessionsKey, key)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return d.store.use(state.OpenSessions(d.dir, key))
+}
+
+// longTerm reads an identity's key for one call.
+func (d *Daemon) longTerm(ctx context.Context, identity string) (creds.Credentials, error) {
+	kr, err := d.theKeyring(ctx)
+	if err != nil {
+		return creds.Credentials{}, err
+	}
+	text, err := kr.Get(ctx, keyName(identity))
+	if err != nil {
+		if creds.CodeOf(err) == creds.CodeKeyNotFound {
+			return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyNotFound, Op: "the keyring holds no key of identity " + identity,
+				Hint: "run: mfad identity add " + identity}
+		}
+		return creds.Credentials{}, err
+	}
+	var item keyItem
+	if err := json.Unmarshal([]byte(text.Reveal()), &item); err != nil || item.AccessKeyID == "" {
+		return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyringFailed, Op: "the keyring's item of identity " + identity + " is no key",
+			Hint: "run: mfad identity remove " + identity + ", then add it again"}
+	}
+	d.mu.Lock()
+	d.keys[identity] = longTermKey{item.AccessKeyID, item.UserARN}
+	d.mu.Unlock()
+	return creds.Credentials{AccessKeyID: item.AccessKeyID, SecretAccessKey: creds.NewSecret(item.SecretAccessKey), Principal: item.UserARN}, nil
+}
+
+// storeKey puts an identity's key into the keyring.
+func (d *Daemon) storeKey(ctx context.Context, identity string, key creds.Credentials) error {
+	kr, err := d.theKeyring(ctx)
+	if err != nil {
+		return err
+	}
+	item, err := json.Marshal(keyItem{
+		AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey.Reveal(), UserARN: key.Principal,
+		Added: time.Now().UTC().Truncate(time.Second),
+	})
+	if err != nil {
+		return err
+	}
+	if err := kr.Set(ctx, keyName(identity), creds.NewSecret(string(item))); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keys[identity] = longTermKey{key.AccessKeyID, key.Principal}
+	return nil
+}
+
+// nudgeKeyring has the keyring looked at again now.
+func (d *Daemon) nudgeKeyring() {
+	select {
+	case d.keyring.wake <- struct{}{}:
+	default:
+	}
+}

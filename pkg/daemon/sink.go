@@ -1,0 +1,218 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/credfile"
+	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/refresh"
+)
+
+// sink puts what the engine has where tools and a restart find it: into
+// STATE/sessions and into AWS's two files.
+type sink struct {
+	d *Daemon
+
+	writing sync.Mutex // held while the files are written; taken before mu
+
+	mu        sync.Mutex
+	open      *credfile.Files
+	last      refresh.Saved
+	conflicts map[string]*creds.Error // by profile
+}
+
+// files gives the editor of these two files.
+func (s *sink) files(credentials, config string) *credfile.Files {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil || s.open.Credentials != credentials || s.open.Config != config {
+		s.open = &credfile.Files{Credentials: credentials, Config: config}
+	}
+	return s.open
+}
+
+// conflict tells what keeps a profile out of the files; nil: nothing.
+func (s *sink) conflict(profile string) *creds.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conflicts[profile]
+}
+
+// Publish implements [refresh.Sink].
+func (s *sink) Publish(ctx context.Context, saved refresh.Saved) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	s.last = saved
+	s.mu.Unlock()
+	return errors.Join(s.d.store.keep(s.unlessLocked(saved)), s.write(ctx))
+}
+
+// rewrite brings the files in line again after something else changed.
+func (s *sink) rewrite(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.write(ctx)
+}
+
+// forget takes everything back, at once.
+func (s *sink) forget() error { return s.Publish(context.Background(), refresh.Saved{}) }
+
+// unlessLocked drops what an engine handed over just before it was locked.
+func (s *sink) unlessLocked(saved refresh.Saved) refresh.Saved {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	if s.d.locked {
+		return refresh.Saved{}
+	}
+	return saved
+}
+
+// write makes AWS's files hold what they should. The caller holds writing.
+func (s *sink) write(ctx context.Context) error {
+	c := s.d.conf()
+	files := s.d.files(c)
+	s.mu.Lock()
+	saved := s.last
+	s.mu.Unlock()
+	saved = s.unlessLocked(saved)
+	static, unserved, entries := s.wanted(c, saved)
+	conflicts := files.Check(ctx, unserved, nil)
+	note := func(names []string, r credfile.Result, err error) {
+		for name, e := range r.Conflicts {
+			conflicts[name] = e
+		}
+		for _, name := range names {
+			if err != nil && conflicts[name] == nil {
+				conflicts[name] = asConflict(err)
+			}
+		}
+	}
+	r, credErr := s.credentials(ctx, files, c, static)
+	note(sectionNames(static), r, credErr)
+	r, confErr := s.awsConfig(ctx, files, entries)
+	note(processNames(entries), r, confErr)
+	s.mu.Lock()
+	s.conflicts = conflicts
+	s.mu.Unlock()
+	s.d.mu.Lock()
+	s.d.changedLocked()
+	s.d.mu.Unlock()
+	return errors.Join(credErr, confErr)
+}
+
+// wanted sorts the profiles: those with something to write, those that will have
+// it, and the lines for the AWS config file.
+func (s *sink) wanted(c *profile.Config, saved refresh.Saved) (static, unserved []credfile.Section, entries []credfile.Entry) {
+	command := first(c.Defaults.Command, s.d.Command)
+	for _, name := range c.ProfileNames() {
+		p := c.Profiles[name]
+		if p.Write == profile.WriteNone {
+			continue
+		}
+		e := credfile.Entry{Name: p.Section, Profile: name, Region: p.Region, Output: p.Output}
+		if p.Write == profile.WriteProcess {
+			e.CredentialProcess = command + " credential-process --profile " + name
+		} else if sp, ok := saved.Profiles[name]; ok {
+			static = append(static, credfile.Section{Name: p.Section, Profile: name, Credentials: sp.Credentials})
+		} else {
+			unserved = append(unserved, credfile.Section{Name: p.Section, Profile: name, Credentials: placeholder()})
+		}
+		if e.CredentialProcess+e.Region+e.Output != "" {
+			entries = append(entries, e)
+		}
+	}
+	return static, unserved, entries
+}
+
+// placeholder stands for credentials to come, to find out whether they could be
+// written. It is never written.
+func placeholder() creds.Credentials {
+	return creds.Credentials{AccessKeyID: "ASIA0000000000000000", SecretAccessKey: creds.NewSecret("none"),
+		SessionToken: creds.NewSecret("none"), Expires: time.Unix(0, 0)}
+}
+
+// credentials writes the shared credentials file, without the sections of
+// profiles that are gone or written elsewhere.
+func (s *sink) credentials(ctx context.Context, files *credfile.Files, c *profile.Config, static []credfile.Section) (credfile.Result, error) {
+	managed, err := files.Managed(ctx)
+	if err != nil {
+		return credfile.Result{}, err
+	}
+	s.d.mu.Lock()
+	locked := s.d.locked
+	s.d.mu.Unlock()
+	var remove []string
+	for _, m := range managed {
+		if p := c.Profiles[m.Profile]; p == nil || p.Write != profile.WriteCredentials || locked {
+			remove = append(remove, m.Profile)
+		}
+	}
+	if len(static) == 0 && len(remove) == 0 {
+		return credfile.Result{}, nil
+	}
+	return files.Apply(ctx, static, remove)
+}
+
+// awsConfig writes the AWS config file, without mfad's lines in other sections.
+func (s *sink) awsConfig(ctx context.Context, files *credfile.Files, entries []credfile.Entry) (credfile.Result, error) {
+	had, err := files.ManagedConfig(ctx)
+	if err != nil {
+		return credfile.Result{}, err
+	}
+	want := map[string]bool{}
+	for _, e := range entries {
+		want[e.Name] = true
+	}
+	var remove []string
+	for _, name := range had {
+		if !want[name] {
+			remove = append(remove, name)
+		}
+	}
+	if len(entries) == 0 && len(remove) == 0 {
+		return credfile.Result{}, nil
+	}
+	return files.ApplyConfig(ctx, entries, remove)
+}
+
+// close waits for what the files still have to look after.
+func (s *sink) close() error {
+	s.mu.Lock()
+	files := s.open
+	s.mu.Unlock()
+	if files == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return files.Flush(ctx)
+}
+
+// asConflict shows why nothing could be written as the profiles' own trouble.
+func asConflict(err error) *creds.Error {
+	return &creds.Error{Code: creds.CodeConflict, Op: err.Error(), Hint: creds.HintOf(err)}
+}
+
+func sectionNames(sections []credfile.Section) []string {
+	var names []string
+	for _, s := range sections {
+		names = append(names, s.Profile)
+	}
+	return names
+}
+
+// processNames are the profiles that only the AWS config file serves.
+func processNames(entries []credfile.Entry) []string {
+	var names []string
+	for _, e := range entries {
+		if e.CredentialProcess != "" {
+			names = append(names, e.Profile)
+		}
+	}
+	return names
+}

@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/refresh"
+	"github.com/mfad/mfad/pkg/state"
+)
+
+// codeLife is how long a code that was sent is remembered. It is valid for a
+// step of 30 s and AWS allows for some drift; later the same six digits are a
+// new code.
+const codeLife = 5 * time.Minute
+
+// store keeps the sessions file up to date. Until use it keeps nothing.
+type store struct {
+	log *slog.Logger
+
+	mu    sync.Mutex // guards all below, and the file
+	file  *state.Sessions
+	saved state.Saved
+}
+
+// open tells whether there is a file.
+func (s *store) open() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.file != nil
+}
+
+// use reads what a former run left. A file that cannot be read is set aside by
+// package state; the daemon goes on without it.
+func (s *store) use(f *state.Sessions) error {
+	saved, err := f.Load()
+	if err != nil {
+		s.log.Error("the stored sessions are lost", "error", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.file, s.saved = f, saved
+	if s.saved.Devices == nil {
+		s.saved.Devices = map[string]state.Device{}
+	}
+	return nil
+}
+
+// restored is what a former run left, in the engine's terms.
+func (s *store) restored() refresh.Saved {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := refresh.Saved{Sessions: map[string]refresh.SavedSession{}, Profiles: map[string]refresh.SavedProfile{}}
+	for name, x := range s.saved.Sessions {
+		r.Sessions[name] = refresh.SavedSession{Credentials: x.Credentials, Fingerprint: x.Fingerprint}
+	}
+	for name, x := range s.saved.Profiles {
+		r.Profiles[name] = refresh.SavedProfile{Credentials: x.Credentials, Via: refresh.Via(x.Via), Fingerprint: x.Fingerprint}
+	}
+	return r
+}
+
+// keep stores what the engine has.
+func (s *store) keep(r refresh.Saved) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saved.Sessions, s.saved.Profiles = map[string]state.SavedSession{}, map[string]state.SavedProfile{}
+	for name, x := range r.Sessions {
+		s.saved.Sessions[name] = state.SavedSession{Credentials: x.Credentials, Fingerprint: x.Fingerprint}
+	}
+	for name, x := range r.Profiles {
+		s.saved.Profiles[name] = state.SavedProfile{Credentials: x.Credentials, Via: string(x.Via), Fingerprint: x.Fingerprint}
+	}
+	return s.flushLocked()
+}
+
+func (s *store) flushLocked() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Save(s.saved)
+}
+
+// spend notes, durably, that a code is about to be sent. A code that was sent
+// before is refused: AWS would refuse it too, and count that.
+func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == nil {
+		return &creds.Error{Code: creds.CodeKeyringLocked, Op: "the keyring is not open yet", Hint: "run: mfad unlock"}
+	}
+	mac := s.file.CodeMAC(serial, code.Reveal())
+	if used, ok := s.saved.Devices[serial]; ok && used.MAC == mac && t.Sub(time.Unix(used.Step*30, 0)).Abs() < codeLife {
+		return &creds.Error{Code: creds.CodeMFAUsedCode, Op: "this code was used already, and AWS takes each only once",
+			Hint: "wait for the next code"}
+	}
+	s.saved.Devices[serial] = state.Device{Step: t.Unix() / 30, MAC: mac}
+	return s.flushLocked()
+}
+
+// unspend takes back a spend whose request never left this machine.
+func (s *store) unspend(serial string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.saved.Devices, serial)
+	if err := s.flushLocked(); err != nil {
+		s.log.Error("store the sessions", "error", err)
+	}
+}

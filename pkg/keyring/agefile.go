@@ -1,0 +1,154 @@
+package keyring
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+
+	"filippo.io/age"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// scrypt's cost as a power of two: memory is 2^N KiB. 16 is 64 MiB and a tenth
+// of a second, paid at each use of the file; age's own default, 18, is 256 MiB,
+// more than a daemon is often allowed. A file with a dearer one is still
+// opened, up to a limit that a planted file cannot use to stall the machine.
+const (
+	workFactor    = 16
+	maxWorkFactor = 20
+)
+
+// maxFile bounds what is read: thousands of the largest values.
+const maxFile = 16 << 20
+
+var errPassphrase = errors.New("the passphrase is wrong")
+
+// open reads and decrypts the file. A wrong passphrase is errPassphrase, a
+// missing file [fs.ErrNotExist].
+func (f *File) open(passphrase creds.Secret) (map[string][]byte, error) {
+	// scrypt's block is garbage right away, but the collector would give it back
+	// to the system minutes later: a daemon that idles at 15 MiB would show 80.
+	defer debug.FreeOSMemory()
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	key, err := age.NewScryptIdentity(passphrase.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	key.SetMaxWorkFactor(maxWorkFactor)
+	plain, err := age.Decrypt(io.LimitReader(file, maxFile), key)
+	if errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, errPassphrase
+	}
+	if err != nil {
+		return nil, f.damaged(err)
+	}
+	text, err := io.ReadAll(plain)
+	if err != nil {
+		return nil, f.damaged(err)
+	}
+	var items map[string][]byte
+	if err := json.Unmarshal(text, &items); err != nil || items == nil {
+		return nil, f.damaged(errors.New("its content is no JSON object")) // err could quote the content
+	}
+	return items, nil
+}
+
+func (f *File) damaged(err error) error {
+	return fail(creds.CodeKeyringFailed, "put back a copy of "+f.path+", or move it away and add the keys again",
+		fmt.Errorf("%s is damaged: %v", f.path, err))
+}
+
+// replace writes the file anew and reads it back. The caller holds the lock.
+func (f *File) replace(items map[string][]byte) error {
+	passphrase := f.secret()
+	if passphrase.IsZero() {
+		return errLocked()
+	}
+	sealed, err := seal(items, passphrase, f.cost)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(f.path, sealed); err != nil {
+		return err
+	}
+	got, err := f.open(passphrase)
+	if err != nil {
+		return err
+	}
+	if !maps.EqualFunc(got, items, slices.Equal[[]byte]) {
+		return fail(creds.CodeKeyringFailed, "", errWriteLost)
+	}
+	return nil
+}
+
+func seal(items map[string][]byte, passphrase creds.Secret, cost int) ([]byte, error) {
+	defer debug.FreeOSMemory() // as in open
+	text, err := json.Marshal(items)
+	if err != nil {
+		return nil, err
+	}
+	to, err := age.NewScryptRecipient(passphrase.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	to.SetWorkFactor(cost)
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, to)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(text); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return sealed.Bytes(), nil
+}
+
+func (f *File) makeFolder() error { return os.MkdirAll(filepath.Dir(f.path), 0o700) }
+
+// writeFile replaces the file at path in one step that a crash cannot split.
+// The caller holds the lock, so a file left at the temporary name is a dead
+// process's.
+func writeFile(path string, data []byte) (err error) {
+	temp := path + ".tmp"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	out, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp)
+		}
+	}()
+	_, err = out.Write(data)
+	if err == nil {
+		err = out.Sync()
+	}
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}

@@ -1,0 +1,202 @@
+// Package localapi is mfad's local API, version 1: its wire types, its client,
+// and a server over a [Backend]. It is HTTP/1.1 with JSON over a unix socket
+// that only the socket owner's uid may use. The package holds no credentials
+// and decides nothing about them; docs/api.md describes it for users of curl.
+//
+// Fields and events are only ever added. A client ignores what it does not
+// know; the server refuses what it does not know.
+package localapi
+
+import (
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/mfa"
+)
+
+// VersionHeader carries each side's version, so that a client can tell its
+// person that the daemon is another one.
+const VersionHeader = "Mfad-Version"
+
+// Host is the Host that clients send.
+const Host = "mfad"
+
+// Purposes of a [CredentialsRequest].
+const (
+	// ForProcess is credential_process: see [Process] for its Expiration.
+	ForProcess = "process"
+	// ForExport hands out the true expiry.
+	ForExport = "export"
+)
+
+// CredentialsRequest is the body of POST /v1/credentials.
+type CredentialsRequest struct {
+	Profile string `json:"profile"`
+	For     string `json:"for,omitempty"` // a purpose; empty: ForProcess
+	// Cached asks for what is there: nothing is fetched, nobody is asked.
+	Cached bool `json:"cached,omitempty"`
+	// NoPrompt has nobody asked for a code.
+	NoPrompt bool `json:"no_prompt,omitempty"`
+	// TimeoutSeconds bounds the wait; 0 means 50.
+	TimeoutSeconds float64 `json:"timeout_seconds,omitempty"`
+	// CanAsk tells that the client has a person at a terminal. It takes effect
+	// where the answer is streamed.
+	CanAsk bool `json:"can_ask,omitempty"`
+}
+
+// Process is AWS's credential_process answer
+// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
+// Its secrets are plain strings: this is where they leave mfad.
+type Process struct {
+	Version         int
+	AccessKeyID     string `json:"AccessKeyId"`
+	SecretAccessKey string
+	SessionToken    string `json:",omitempty"`
+	Expiration      string `json:",omitempty"` // RFC 3339, UTC
+}
+
+// LoginRequest is the body of POST /v1/login.
+type LoginRequest struct {
+	Target string `json:"target,omitempty"` // an identity or a profile; empty: the only identity
+	Code   string `json:"code,omitempty"`   // empty: asked for
+	CanAsk bool   `json:"can_ask,omitempty"`
+	// TimeoutSeconds bounds the wait for a code; 0 means 5 minutes.
+	TimeoutSeconds float64 `json:"timeout_seconds,omitempty"`
+}
+
+// Outcome is what came of a login or a refresh.
+type Outcome struct {
+	Identity       string           `json:"identity,omitempty"`
+	SessionExpires *time.Time       `json:"session_expires"`
+	Note           string           `json:"note,omitempty"` // what the user may want to know
+	Profiles       []ProfileOutcome `json:"profiles"`
+}
+
+// ProfileOutcome is a profile's part of an [Outcome].
+type ProfileOutcome struct {
+	Name    string     `json:"name"`
+	State   string     `json:"state"`
+	Expires *time.Time `json:"expires"`
+	Error   *Error     `json:"error"`
+}
+
+// RefreshRequest is the body of POST /v1/refresh.
+type RefreshRequest struct {
+	Profiles []string `json:"profiles,omitempty"` // empty: all
+}
+
+// UnlockRequest is the body of POST /v1/unlock.
+type UnlockRequest struct {
+	Passphrase string `json:"passphrase,omitempty"` // of the file keyring
+}
+
+// IdentityRequest is the body of POST /v1/identities/add.
+type IdentityRequest struct {
+	Name            string `json:"name"`
+	AccessKeyID     string `json:"access_key_id"`
+	SecretAccessKey string `json:"secret_access_key"`
+	MFASerial       string `json:"mfa_serial,omitempty"`
+	Region          string `json:"region,omitempty"`
+	NoVerify        bool   `json:"no_verify,omitempty"`
+}
+
+// IdentityAnswer tells what was added, or which devices there are to choose
+// from: then nothing was added yet.
+type IdentityAnswer struct {
+	UserARN   string   `json:"user_arn,omitempty"`
+	MFASerial string   `json:"mfa_serial,omitempty"`
+	Devices   []string `json:"devices,omitempty"`
+	Skipped   []string `json:"skipped,omitempty"` // FIDO devices, which the API does not take
+}
+
+// NameRequest is the body of calls about one thing.
+type NameRequest struct {
+	Name string `json:"name"`
+}
+
+// Error is the body of every answer that is no success.
+type Error struct {
+	Code    creds.Code `json:"code"`
+	Message string     `json:"message"`
+	Hint    string     `json:"hint"`
+}
+
+// WireError turns err into what clients see; nil for nil.
+func WireError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Code: creds.CodeOf(err), Message: err.Error(), Hint: creds.HintOf(err)}
+}
+
+// Err turns an answer back into an error; nil for nil.
+func (e *Error) Err() error {
+	if e == nil {
+		return nil
+	}
+	return &creds.Error{Code: e.Code, Op: e.Message, Hint: e.Hint}
+}
+
+// Message is one line of a streamed answer.
+type Message struct {
+	Event    string        `json:"event"` // ask, stop, result, error, status
+	Question *mfa.Question `json:"question,omitempty"`
+	Error    *Error        `json:"error,omitempty"`
+	Status   *Status       `json:"status,omitempty"`
+	Result   any           `json:"result,omitempty"`
+}
+
+// Status is the answer of GET /v1/status, and `mfad status --json`.
+type Status struct {
+	Schema     int              `json:"schema"`
+	Daemon     DaemonStatus     `json:"daemon"`
+	Identities []IdentityStatus `json:"identities"`
+	Profiles   []ProfileStatus  `json:"profiles"`
+}
+
+// DaemonStatus is the daemon's part of [Status].
+type DaemonStatus struct {
+	PID         int           `json:"pid"`
+	Version     string        `json:"version"`
+	Started     time.Time     `json:"started"`
+	ConfigError *string       `json:"config_error"` // FILE:LINE: text
+	Config      string        `json:"config"`
+	Credentials string        `json:"credentials_file"`
+	Locked      bool          `json:"locked"`
+	Keyring     KeyringStatus `json:"keyring"`
+}
+
+// KeyringStatus says which keyring is used and what is wrong with it.
+type KeyringStatus struct {
+	Kind  string `json:"kind"` // os, file or memory
+	New   bool   `json:"new"`  // a file keyring that does not exist yet
+	Error *Error `json:"error"`
+}
+
+// IdentityStatus is an identity's part of [Status].
+type IdentityStatus struct {
+	Name           string        `json:"name"`
+	UserARN        *string       `json:"user_arn"`
+	MFASerial      *string       `json:"mfa_serial"`
+	State          string        `json:"state"`
+	SessionExpires *time.Time    `json:"session_expires"`
+	Prompt         *mfa.Question `json:"prompt"`
+	Error          *Error        `json:"error"`
+}
+
+// ProfileStatus is a profile's part of [Status].
+type ProfileStatus struct {
+	Name               string     `json:"name"`
+	Identity           string     `json:"identity"`
+	RoleARN            *string    `json:"role_arn"`
+	SourceProfile      *string    `json:"source_profile"`
+	Write              string     `json:"write"`
+	Usable             bool       `json:"usable"`
+	State              string     `json:"state"`
+	Via                *string    `json:"via"`
+	Expires            *time.Time `json:"expires"`
+	NextRefresh        *time.Time `json:"next_refresh"`
+	DurationSeconds    *int       `json:"duration_seconds"`
+	MaxSessionDuration *int       `json:"max_session_duration"`
+	Error              *Error     `json:"error"`
+}

@@ -1,0 +1,210 @@
+// Package mfa gets token codes: from a client that has a terminal, from whoever
+// answers in another way, or from a program of the user's.
+//
+// A [Desk] keeps at most one question for each identity. Clients that wait for
+// the answer sit down at it; the desk picks one of them to ask its person, and
+// an answer from anywhere settles it for all. The package sends nothing to AWS
+// and keeps no code longer than its delivery takes.
+package mfa
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// Settings say how an identity's codes may be got.
+type Settings struct {
+	Serial string
+	// Process is a command line for sh -c that prints a code; empty: none.
+	Process string
+	// Unattended tells that Process needs no person and may run at any time.
+	Unattended bool
+	// Methods are tried in this order; see [Terminal] and [Process].
+	Methods []Method
+}
+
+// Method is a way to ask.
+type Method string
+
+// The ways to ask.
+const (
+	Terminal Method = "terminal"
+	Process  Method = "process"
+)
+
+// Question is what a person is told.
+type Question struct {
+	Identity string    `json:"identity"`
+	Serial   string    `json:"mfa_serial"`
+	Profiles []string  `json:"profiles"` // those that wait, sorted
+	Since    time.Time `json:"since"`
+	Reason   string    `json:"reason,omitempty"` // why the last code did not do
+}
+
+// EventKind says what a waiting client is to do.
+type EventKind string
+
+// The events of a [Seat].
+const (
+	Ask    EventKind = "ask"    // ask the person; an Ask replaces the one before
+	Stop   EventKind = "stop"   // stop asking: answered elsewhere, or given up
+	Nobody EventKind = "nobody" // there is nobody left who could answer
+)
+
+// Event is one word from the desk to a waiting client.
+type Event struct {
+	Kind     EventKind
+	Question Question
+}
+
+// Desk is where questions and answers meet. Make one with [NewDesk].
+type Desk struct {
+	// Run runs a program that prints a code; NewDesk sets it to run sh -c.
+	Run func(ctx context.Context, command string) (stdout string, err error)
+
+	mu        sync.Mutex
+	settings  map[string]Settings
+	questions map[string]*question
+}
+
+// question is one identity's corner of the desk; guarded by Desk.mu.
+type question struct {
+	open    bool // somebody is in Next
+	since   time.Time
+	reason  string
+	offers  []*offer
+	seats   []*Seat // in order of arrival
+	asked   *Seat   // whose person is being asked
+	broken  error   // why the program gave no code for this question
+	changed chan struct{}
+}
+
+// offer is a code that somebody gave, until the engine takes it.
+type offer struct {
+	code   creds.Secret
+	result chan error // capacity 1
+}
+
+// NewDesk makes a desk without settings.
+func NewDesk() *Desk {
+	return &Desk{Run: runShell, settings: map[string]Settings{}, questions: map[string]*question{}}
+}
+
+// Configure takes the settings of all identities.
+func (d *Desk) Configure(settings map[string]Settings) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.settings = settings
+	for name := range d.questions {
+		d.callLocked(name)
+	}
+}
+
+func (d *Desk) questionLocked(identity string) *question {
+	q := d.questions[identity]
+	if q == nil {
+		q = &question{changed: make(chan struct{})}
+		d.questions[identity] = q
+	}
+	return q
+}
+
+// wakeLocked tells Next that something changed.
+func (q *question) wakeLocked() {
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// CheckCode refuses what cannot be a token code, before anything is sent: the
+// code has six digits
+// (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html).
+func CheckCode(code string) error {
+	ok := len(code) == 6
+	for _, c := range []byte(code) {
+		ok = ok && c >= '0' && c <= '9'
+	}
+	if !ok {
+		return &creds.Error{Code: creds.CodeMFABadCode, Op: "a token code has exactly six digits; nothing was sent",
+			Hint: "read the code again"}
+	}
+	return nil
+}
+
+// Offer gives a code for an identity's question, open or soon to be. What
+// becomes of it arrives on the channel, once. Withdraw ends the offer.
+func (d *Desk) Offer(identity string, code creds.Secret) (result <-chan error, withdraw func(), err error) {
+	if err := CheckCode(code.Reveal()); err != nil {
+		return nil, nil, err
+	}
+	o := &offer{code: code, result: make(chan error, 1)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.questionLocked(identity)
+	q.offers = append(q.offers, o)
+	q.wakeLocked()
+	return o.result, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		q.offers = slices.DeleteFunc(q.offers, func(x *offer) bool { return x == o })
+	}, nil
+}
+
+// CanAsk tells whether anybody or anything could answer an identity's question.
+func (d *Desk) CanAsk(identity string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.canAskLocked(identity)
+}
+
+func (d *Desk) canAskLocked(identity string) bool {
+	q, s := d.questionLocked(identity), d.settings[identity]
+	if len(q.offers) > 0 || s.Process != "" && slices.Contains(s.Methods, Process) && q.broken == nil {
+		return true
+	}
+	return slices.Contains(s.Methods, Terminal) && slices.ContainsFunc(q.seats, func(s *Seat) bool { return s.canAsk })
+}
+
+// Questions gives the questions that are open and wait for a person.
+func (d *Desk) Questions() map[string]Question {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	open := map[string]Question{}
+	for name, q := range d.questions {
+		if q.open {
+			open[name] = d.textLocked(name, q)
+		}
+	}
+	return open
+}
+
+// textLocked is what a person is told.
+func (d *Desk) textLocked(identity string, q *question) Question {
+	var waiting []string
+	for _, s := range q.seats {
+		if s.profile != "" && !slices.Contains(waiting, s.profile) {
+			waiting = append(waiting, s.profile)
+		}
+	}
+	slices.Sort(waiting)
+	return Question{Identity: identity, Serial: d.settings[identity].Serial, Profiles: waiting, Since: q.since, Reason: q.reason}
+}
+
+// Settle ends an identity's question: everybody who waits is told.
+func (d *Desk) Settle(identity string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.questionLocked(identity)
+	q.open, q.reason, q.broken, q.since = false, "", nil, time.Time{}
+	if q.asked != nil {
+		q.asked.tell(Event{Kind: Stop})
+		q.asked = nil
+	}
+	for _, o := range q.offers {
+		o.result <- err
+	}
+	q.offers = nil
+}

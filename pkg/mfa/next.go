@@ -1,0 +1,115 @@
+package mfa
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// Next opens an identity's question, or asks again because of prev, and blocks
+// until somebody gives a code. Done tells the giver what became of it.
+func (d *Desk) Next(ctx context.Context, identity string, prev error) (code creds.Secret, done func(error), err error) {
+	d.open(identity, prev)
+	defer d.close(identity)
+	for {
+		d.mu.Lock()
+		q := d.questionLocked(identity)
+		if len(q.offers) > 0 {
+			o := q.offers[0]
+			q.offers = q.offers[1:]
+			d.mu.Unlock()
+			return o.code, func(err error) { o.result <- err }, nil
+		}
+		set, changed, useProcess := d.settings[identity], q.changed, d.methodLocked(identity) == Process
+		d.mu.Unlock()
+		if useProcess {
+			code, err := d.processUnlessOffered(ctx, identity, set, prev)
+			switch {
+			case ctx.Err() != nil:
+				return creds.Secret{}, nil, context.Cause(ctx)
+			case errors.Is(err, errOffered):
+			case err == nil:
+				return code, nil, nil
+			case !d.processFailed(identity, err):
+				return creds.Secret{}, nil, err
+			}
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return creds.Secret{}, nil, context.Cause(ctx)
+		}
+	}
+}
+
+// errOffered tells that a code came from elsewhere while the program ran.
+var errOffered = errors.New("a code was given elsewhere")
+
+// processUnlessOffered runs the program, and stops it when somebody gives a code
+// meanwhile.
+func (d *Desk) processUnlessOffered(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		for ctx.Err() == nil {
+			d.mu.Lock()
+			q := d.questionLocked(identity)
+			offered, changed := len(q.offers) > 0, q.changed
+			d.mu.Unlock()
+			if offered {
+				cancel(errOffered)
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	code, err := d.runProcess(ctx, set, prev)
+	if err != nil && errors.Is(context.Cause(ctx), errOffered) {
+		err = errOffered
+	}
+	cancel(nil)
+	<-watching
+	return code, err
+}
+
+// open puts the question on the desk.
+func (d *Desk) open(identity string, prev error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.questionLocked(identity)
+	if q.since.IsZero() {
+		q.since = time.Now().Round(0)
+	}
+	q.open, q.reason = true, ""
+	if prev != nil {
+		q.reason = prev.Error()
+	}
+	q.asked = nil // whoever was asked has answered, or is asked again with the reason
+	d.callLocked(identity)
+}
+
+// close takes the question off while its code is on the way to AWS.
+func (d *Desk) close(identity string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.questionLocked(identity).open = false
+}
+
+// processFailed remembers that the program gave no code, and tells whether
+// another way to ask is left.
+func (d *Desk) processFailed(identity string, err error) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.questionLocked(identity)
+	q.broken, q.reason = err, err.Error()
+	d.callLocked(identity)
+	return d.methodLocked(identity) != "" || len(q.offers) > 0
+}

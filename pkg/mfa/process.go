@@ -1,0 +1,95 @@
+package mfa
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// processTimeout is how long a program may take to print a code: a person may
+// have to touch a key.
+const processTimeout = 30 * time.Second
+
+// step is how long a code is valid (RFC 6238, as AWS's virtual devices use it).
+const step = 30 * time.Second
+
+// runProcess gets a code from the identity's program. If the last code had been
+// used before, it waits for the next one first.
+func (d *Desk) runProcess(ctx context.Context, set Settings, prev error) (creds.Secret, error) {
+	if code := creds.CodeOf(prev); code == creds.CodeMFAUsedCode || code == creds.CodeMFARejected {
+		if err := sleep(ctx, untilNextStep(time.Now())); err != nil {
+			return creds.Secret{}, err
+		}
+	}
+	out, err := d.Run(ctx, set.Process)
+	if err != nil {
+		return creds.Secret{}, &creds.Error{Code: creds.CodeMFAProcess, Op: "mfa_process gave no code",
+			Hint: "run it by hand: the command is in the config, at mfa_process", Err: err}
+	}
+	for line := range strings.Lines(out) {
+		if line = strings.TrimSpace(line); CheckCode(line) == nil {
+			return creds.NewSecret(line), nil
+		}
+	}
+	return creds.Secret{}, &creds.Error{Code: creds.CodeMFAProcess, Op: "mfa_process printed no line of six digits",
+		Hint: "run it by hand: the command is in the config, at mfa_process"}
+}
+
+// untilNextStep is how long the code of t's step still lasts, and a bit, since
+// the program's clock may differ from this one.
+func untilNextStep(t time.Time) time.Duration {
+	return step - time.Duration(t.UnixNano())%step + 500*time.Millisecond
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// runShell runs a command line as sh -c does and gives its stdout, which may
+// hold a secret and is therefore never part of an error. Stderr is.
+func runShell(ctx context.Context, command string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, processTimeout, errors.New("no code within 30 s"))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	ownGroup(cmd)
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if said := lastLine(stderr.String()); said != "" {
+			err = errors.New(err.Error() + ": " + said)
+		}
+		return "", err
+	}
+	return stdout.String(), nil
+}
+
+var digits = regexp.MustCompile(`\d{6,}`)
+
+// lastLine gives the last line that is not blank, cut to a readable length.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	line := strings.TrimSpace(lines[len(lines)-1])
+	line = digits.ReplaceAllString(line, "······") // it might be the code
+	const most = 200
+	if len(line) > most {
+		line = line[:most] + "..."
+	}
+	return line
+}

@@ -1,0 +1,96 @@
+package mfa
+
+import "slices"
+
+// Seat is a client that waits for an identity's code.
+type Seat struct {
+	desk     *Desk
+	identity string
+	profile  string
+	canAsk   bool
+	eager    bool
+	events   chan Event
+}
+
+// Sit has a client wait for an identity's code, for the sake of a profile (empty:
+// of the identity). CanAsk tells that it has a person at a terminal that it may
+// speak on. An eager client was started to give a code, and is asked first.
+func (d *Desk) Sit(identity, profile string, canAsk, eager bool) *Seat {
+	s := &Seat{desk: d, identity: identity, profile: profile, canAsk: canAsk, eager: eager, events: make(chan Event, 1)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.questionLocked(identity)
+	q.seats = append(q.seats, s)
+	d.callLocked(identity)
+	return s
+}
+
+// Events gives the desk's words. Only the newest is kept.
+func (s *Seat) Events() <-chan Event { return s.events }
+
+// Leave gives the seat up; another client is asked instead.
+func (s *Seat) Leave() {
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	q := s.desk.questionLocked(s.identity)
+	q.seats = slices.DeleteFunc(q.seats, func(x *Seat) bool { return x == s })
+	if q.asked == s {
+		q.asked = nil
+	}
+	s.desk.callLocked(s.identity)
+}
+
+// tell replaces whatever the client has not read yet.
+func (s *Seat) tell(e Event) {
+	select {
+	case <-s.events:
+	default:
+	}
+	s.events <- e
+}
+
+// callLocked picks the client whose person is asked, if that is the way to go
+// and nobody is asked yet, and wakes Next.
+func (d *Desk) callLocked(identity string) {
+	q := d.questionLocked(identity)
+	defer q.wakeLocked()
+	if !q.open || q.asked != nil || len(q.offers) > 0 {
+		return
+	}
+	switch d.methodLocked(identity) {
+	case Terminal:
+	case "":
+		for _, s := range q.seats {
+			s.tell(Event{Kind: Nobody})
+		}
+		return
+	default:
+		return
+	}
+	var pick *Seat
+	for _, s := range q.seats {
+		if s.canAsk && (pick == nil || s.eager && !pick.eager) {
+			pick = s
+		}
+	}
+	q.asked = pick
+	pick.tell(Event{Kind: Ask, Question: d.textLocked(identity, q)})
+}
+
+// methodLocked is the first way to ask that is open just now; empty: none.
+func (d *Desk) methodLocked(identity string) Method {
+	q, set := d.questionLocked(identity), d.settings[identity]
+	for _, m := range set.Methods {
+		switch m {
+		case Terminal:
+			if slices.ContainsFunc(q.seats, func(s *Seat) bool { return s.canAsk }) {
+				return m
+			}
+		case Process:
+			if set.Process != "" && q.broken == nil && (set.Unattended || len(q.seats) > 0) {
+				return m
+			}
+		}
+	}
+	return ""
+}

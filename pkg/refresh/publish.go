@@ -1,0 +1,178 @@
+package refresh
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// straggler is how long a batch waits for the calls still in the air before
+// what has come is published without them.
+const straggler = time.Second
+
+// batch is what was fetched and is not published yet; guarded by Engine.mu.
+type batch struct {
+	dirty  map[string]bool // profiles; "" stands for everything else
+	since  time.Time       // when the first of them came
+	flying int             // AssumeRole calls in the air
+	all    bool            // publish at once: the configuration or a lock changed
+	busy   map[string]bool // what is being published just now; nil: nothing
+}
+
+// add marks a profile as fetched at t.
+func (b *batch) add(profile string, t time.Time) {
+	if len(b.dirty) == 0 {
+		b.since = t
+	}
+	b.dirty[profile] = true
+}
+
+// holds tells whether a profile's news are on their way to the sink.
+func (b *batch) holds(profile string) bool { return b.dirty[profile] || b.busy[profile] || b.all }
+
+// publishDueLocked starts the publishing of a batch that is complete, or that
+// has waited long enough, and tells when else to look.
+func (e *Engine) publishDueLocked(t time.Time) time.Time {
+	b := &e.batch
+	if b.busy != nil || (len(b.dirty) == 0 && !b.all) || e.run == nil {
+		return t.Add(poll)
+	}
+	if at := b.since.Add(straggler); !b.all && b.flying > 0 && t.Before(at) {
+		return at
+	}
+	saved := e.savedLocked()
+	b.busy = maps.Clone(b.dirty)
+	clear(b.dirty)
+	b.all = false
+	// A batch goes out even while the daemon is being stopped: it is paid for.
+	ctx := context.WithoutCancel(e.run)
+	e.flights.Go(func() {
+		if err := e.Sink.Publish(ctx, saved); err != nil {
+			e.Log.Error("publish failed", "error", err)
+		}
+		e.mu.Lock()
+		e.batch.busy = nil
+		e.changedLocked()
+		e.mu.Unlock()
+		e.Nudge()
+	})
+	return t.Add(poll)
+}
+
+// savedLocked is everything that a restart needs.
+func (e *Engine) savedLocked() Saved {
+	s := Saved{Sessions: map[string]SavedSession{}, Profiles: map[string]SavedProfile{}}
+	for name, id := range e.ids {
+		if !id.session.IsZero() {
+			s.Sessions[name] = SavedSession{id.session, id.Fingerprint}
+		}
+	}
+	for name, p := range e.profiles {
+		if !p.current.IsZero() {
+			s.Profiles[name] = SavedProfile{p.current, p.via, p.Fingerprint}
+		}
+	}
+	return s
+}
+
+// Changed gives a channel that closes when Status has changed.
+func (e *Engine) Changed() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changed
+}
+
+// State is a profile's or an identity's state, in the words of `mfad status`.
+type State string
+
+// The states of a profile; [StateConflict] is the sink's to find.
+const (
+	StateConflict    State = "conflict"
+	StateRefreshing  State = "refreshing"
+	StateMFARequired State = "mfa_required" // also an identity's
+	StateExpired     State = "expired"
+	StateFailing     State = "failing" // also an identity's
+	StateWaiting     State = "waiting"
+	StateFresh       State = "fresh"
+	StateReady       State = "ready"  // an identity's only
+	StateLocked      State = "locked" // an identity's only
+)
+
+// Status is a picture of the engine at one moment.
+type Status struct {
+	Identities map[string]IdentityStatus
+	Profiles   map[string]ProfileStatus
+}
+
+// IdentityStatus is an identity's part of [Status].
+type IdentityStatus struct {
+	State   State
+	Session creds.Credentials // zero: none
+	Asking  bool              // a question for a code is open
+	Err     error             // the last failure, nil once it is cured
+}
+
+// ProfileStatus is a profile's part of [Status].
+type ProfileStatus struct {
+	State   State
+	Via     Via // empty: never fetched
+	Current creds.Credentials
+	Next    time.Time // the next planned refresh; zero: none
+	Err     error
+}
+
+// Status gives the present picture.
+func (e *Engine) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := now()
+	s := Status{Identities: map[string]IdentityStatus{}, Profiles: map[string]ProfileStatus{}}
+	for name, id := range e.ids {
+		st := IdentityStatus{State: StateReady, Session: id.session, Asking: id.flight != nil, Err: id.fail.err}
+		switch {
+		case e.locked:
+			st.State = StateLocked
+		case id.Federated, id.session.UsableAt(t):
+		case id.fail.err != nil && (creds.IsTransient(id.fail.err) || isLocal(id.fail.err)):
+			st.State = StateFailing
+		default:
+			st.State = StateMFARequired
+		}
+		s.Identities[name] = st
+	}
+	for name, p := range e.profiles {
+		s.Profiles[name] = e.profileStatusLocked(p, t)
+	}
+	return s
+}
+
+func (e *Engine) profileStatusLocked(p *profile, t time.Time) ProfileStatus {
+	st := ProfileStatus{Via: p.via, Current: p.current, Err: p.fail.err}
+	if at, ok := e.profileDueLocked(p, t); ok && !e.locked {
+		st.Next = at
+	} else if id := e.ids[p.Identity]; p.Role.ARN == "" && id != nil && id.session.UsableAt(t) {
+		st.Next = renewAt(id.session, id.Unattended)
+	}
+	_, signErr := e.signerLocked(p, t)
+	usable := p.current.UsableAt(t)
+	switch {
+	case !usable && p.flying:
+		st.State = StateRefreshing
+	case !usable && (e.locked || creds.CodeOf(signErr) == creds.CodeMFARequired || p.Role.ARN == ""):
+		st.State = StateMFARequired
+	case !usable && (p.fail.err != nil || !p.current.IsZero()):
+		st.State = StateExpired
+	case usable && p.fail.err != nil:
+		st.State = StateFailing
+	case !usable:
+		st.State = StateWaiting
+	default:
+		st.State = StateFresh
+	}
+	if signErr != nil && st.Err == nil && !usable && creds.CodeOf(signErr) != creds.CodeTimeout {
+		st.Err = signErr
+	}
+	return st
+}

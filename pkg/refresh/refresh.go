@@ -1,0 +1,352 @@
+// Package refresh decides when credentials are due, fetches them once, and
+// keeps serving the old ones meanwhile.
+//
+// An [Engine] holds one MFA session for each identity and one set of temporary
+// credentials for each profile. It renews both by the wall clock, asks for a
+// code only where nothing else helps, retries what can be retried, and hands
+// every batch of new credentials to a [Sink] in one piece. It never reads a
+// file, a keyring or the network itself: it says in [AWS], [Codes] and [Sink]
+// what it needs.
+package refresh
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// Identity is what the engine has to know of an identity.
+type Identity struct {
+	Name, Serial    string
+	SessionDuration time.Duration
+	// Unattended tells that codes come without a person.
+	Unattended bool
+	// Federated identities have no MFA session: their roles are assumed with an
+	// assertion that the AWS implementation gets.
+	Federated bool
+	// Fingerprint changes when a session started before must not be used any more.
+	Fingerprint string
+}
+
+// Profile is what the engine has to know of a profile.
+type Profile struct {
+	Name, Identity string
+	Source         string     // the profile whose credentials assume the role; empty: the identity's
+	Role           creds.Role // an empty ARN means the MFA session itself
+	Before         Window
+	// Fingerprint changes when credentials fetched before must not be served any more.
+	Fingerprint string
+}
+
+// Via says how credentials came about.
+type Via string
+
+// The ways to credentials.
+const (
+	ViaSession     Via = "session"
+	ViaChain       Via = "chain"
+	ViaSAML        Via = "saml"
+	ViaWebIdentity Via = "web_identity"
+)
+
+// AWS makes the calls. Errors carry the codes of package creds.
+type AWS interface {
+	// StartSession spends code on an MFA session. It refuses a code that was
+	// sent before with [creds.CodeMFAUsedCode].
+	StartSession(ctx context.Context, id Identity, code creds.Secret) (creds.Credentials, error)
+	// AssumeRole assumes p.Role, signed by from; for a federated identity from is
+	// zero.
+	AssumeRole(ctx context.Context, p Profile, from creds.Credentials) (creds.Credentials, Via, error)
+}
+
+// Codes hands out token codes.
+type Codes interface {
+	// Next blocks until there is a code for id. The first call of a question has
+	// a nil prev; each further one gives the reason why the last code did not do.
+	Next(ctx context.Context, id Identity, prev error) (Attempt, error)
+	// Settle tells that the question is over: err is nil if id has a session.
+	Settle(id Identity, err error)
+}
+
+// Attempt is one code on its way to AWS.
+type Attempt struct {
+	Code creds.Secret
+	// Done tells whoever gave the code what became of it. It may be nil.
+	Done func(error)
+}
+
+// Sink takes what the engine has.
+type Sink interface {
+	// Publish makes the snapshot durable and visible to tools. It is never
+	// called twice at once, and what it returns is logged: the engine goes on.
+	Publish(ctx context.Context, s Saved) error
+}
+
+// Saved is all that a restart needs.
+type Saved struct {
+	Sessions map[string]SavedSession // by identity
+	Profiles map[string]SavedProfile // by profile
+}
+
+// SavedSession is an MFA session and what it was made for.
+type SavedSession struct {
+	Credentials creds.Credentials
+	Fingerprint string
+}
+
+// SavedProfile is a profile's present credentials and what they were made for.
+type SavedProfile struct {
+	Credentials creds.Credentials
+	Via         Via
+	Fingerprint string
+}
+
+// Options are the engine's surroundings. All but Log and the two last are required.
+type Options struct {
+	AWS   AWS
+	Codes Codes
+	Sink  Sink
+	Log   *slog.Logger // nil: nothing is logged
+	// Draw gives numbers from 0 to 1 that spread retries; nil: at random.
+	Draw func() float64
+	// Wait returns after d, or when wake fires, or when ctx ends; nil: by a
+	// timer. A test puts a suspended machine here.
+	Wait func(ctx context.Context, d time.Duration, wake <-chan struct{})
+}
+
+// Engine keeps credentials fresh. Make one with [New]; all methods may be
+// called at the same time.
+type Engine struct {
+	Options
+	wake    chan struct{} // nudges Run; capacity 1
+	flights sync.WaitGroup
+	slots   chan struct{} // bounds the AssumeRole calls in flight
+
+	mu       sync.Mutex
+	run      context.Context // Run's, nil before and after it
+	ids      map[string]*identity
+	profiles map[string]*profile
+	locked   bool
+	changed  chan struct{} // closed and replaced on every change
+	batch    batch
+}
+
+// identity is an Identity's state; guarded by Engine.mu.
+type identity struct {
+	Identity
+	session   creds.Credentials
+	flight    *sessionFlight
+	fail      failure
+	suspected time.Time // when AWS first refused the session; zero: it did not
+}
+
+// profile is a Profile's state; guarded by Engine.mu.
+type profile struct {
+	Profile
+	current creds.Credentials
+	via     Via
+	flying  bool
+	force   bool // refresh now, whatever the schedule says
+	fail    failure
+}
+
+// failure is the last failed try; the zero value means that the last one worked.
+type failure struct {
+	err   error
+	count int
+	next  time.Time // not to be tried again before
+}
+
+// New makes an engine that knows no identity yet.
+func New(o Options) *Engine {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Draw == nil {
+		o.Draw = rand.Float64
+	}
+	if o.Wait == nil {
+		o.Wait = wait
+	}
+	return &Engine{
+		Options:  o,
+		wake:     make(chan struct{}, 1),
+		slots:    make(chan struct{}, maxFlights),
+		ids:      map[string]*identity{},
+		profiles: map[string]*profile{},
+		changed:  make(chan struct{}),
+		batch:    batch{dirty: map[string]bool{}},
+	}
+}
+
+// maxFlights bounds the AssumeRole calls in flight at once. STS takes some
+// hundred a second from an account; a laptop's connections are the tighter limit.
+const maxFlights = 64
+
+// Run keeps everything fresh until ctx ends, and then waits for its own calls.
+func (e *Engine) Run(ctx context.Context) {
+	e.mu.Lock()
+	e.run = ctx
+	e.mu.Unlock()
+	for ctx.Err() == nil {
+		next := e.step(now())
+		e.Wait(ctx, min(max(0, next.Sub(now())), poll), e.wake)
+	}
+	e.mu.Lock()
+	e.run = nil
+	e.mu.Unlock()
+	e.flights.Wait()
+}
+
+// wait is Options.Wait by a timer.
+func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// now is the wall clock: a monotonic reading would not count the hours asleep.
+func now() time.Time { return time.Now().Round(0) }
+
+// Nudge makes the engine look at everything again at once, as after a sleep.
+func (e *Engine) Nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// changedLocked wakes whoever waits for a change of state.
+func (e *Engine) changedLocked() {
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// Configure takes a new set of identities and profiles. What stays the same
+// keeps its credentials; what changed its fingerprint or went away loses them.
+func (e *Engine) Configure(ids []Identity, profiles []Profile) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	oldIDs, oldProfiles := e.ids, e.profiles
+	e.ids, e.profiles = map[string]*identity{}, map[string]*profile{}
+	for _, c := range ids {
+		id := &identity{Identity: c}
+		if old := oldIDs[c.Name]; old != nil && old.Fingerprint == c.Fingerprint {
+			old.Identity = c
+			id = old
+		} else if old != nil && old.flight != nil {
+			old.flight.cancel()
+		}
+		e.ids[c.Name] = id
+	}
+	for name, old := range oldIDs {
+		if e.ids[name] == nil && old.flight != nil {
+			old.flight.cancel()
+		}
+	}
+	for _, c := range profiles {
+		p := &profile{Profile: c}
+		if old := oldProfiles[c.Name]; old != nil && old.Fingerprint == c.Fingerprint {
+			old.Profile = c
+			p = old
+		}
+		e.profiles[c.Name] = p
+		e.serveSessionLocked(p)
+	}
+	e.touchLocked()
+}
+
+// serveSessionLocked gives a profile without a role its identity's session.
+func (e *Engine) serveSessionLocked(p *profile) {
+	if id := e.ids[p.Identity]; p.Role.ARN == "" && id != nil {
+		p.current, p.via = id.session, ViaSession
+	}
+}
+
+// touchLocked has everything published and planned anew.
+func (e *Engine) touchLocked() {
+	e.batch.all = true
+	e.changedLocked()
+	e.Nudge()
+}
+
+// Restore takes back what a former run published. It changes nothing that the
+// engine has already, and ignores what no longer fits the configuration.
+func (e *Engine) Restore(s Saved) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := now()
+	for name, saved := range s.Sessions {
+		if id := e.ids[name]; id != nil && id.session.IsZero() && saved.Fingerprint == id.Fingerprint && saved.Credentials.UsableAt(t) {
+			id.session = saved.Credentials
+		}
+	}
+	for name, saved := range s.Profiles {
+		if p := e.profiles[name]; p != nil && p.current.IsZero() && saved.Fingerprint == p.Fingerprint && saved.Credentials.UsableAt(t) {
+			p.current, p.via = saved.Credentials, saved.Via
+		}
+	}
+	for _, p := range e.profiles {
+		e.serveSessionLocked(p)
+	}
+	e.touchLocked()
+}
+
+// Lock forgets all sessions and credentials. Until Unlock nothing is fetched,
+// asked or served.
+func (e *Engine) Lock() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.locked = true
+	for _, id := range e.ids {
+		id.session, id.fail, id.suspected = creds.Credentials{}, failure{}, time.Time{}
+		if id.flight != nil {
+			id.flight.cancel()
+		}
+	}
+	for _, p := range e.profiles {
+		p.current, p.fail, p.force = creds.Credentials{}, failure{}, false
+	}
+	e.touchLocked()
+}
+
+// Unlock ends a Lock.
+func (e *Engine) Unlock() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.locked = false
+	e.touchLocked()
+}
+
+// Forget drops an identity's session, as when its key was replaced.
+func (e *Engine) Forget(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if id := e.ids[name]; id != nil {
+		e.dropSessionLocked(id, nil)
+		id.fail = failure{}
+	}
+	e.touchLocked()
+}
+
+// Retry forgets what failed, so that everything is tried again at once: the
+// keyring was unlocked, or a person asked for it.
+func (e *Engine) Retry() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range e.ids {
+		id.fail = failure{}
+	}
+	for _, p := range e.profiles {
+		p.fail = failure{}
+	}
+	e.touchLocked()
+}
