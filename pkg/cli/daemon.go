@@ -78,4 +78,3 @@ func selfCommand() string {
 	}
 	return daemon.CommandPath(os.Getenv("PATH"), self)
 }
-

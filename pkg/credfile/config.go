@@ -89,6 +89,9 @@ func (p *configPlan) add(e Entry) error {
 		p.append(e)
 		return nil
 	}
+	if err := p.d.bleeds(i); err != nil && len(wanted(e)) > 0 {
+		return err
+	}
 	p.change(i, e)
 	return nil
 }
@@ -99,9 +102,6 @@ func (p *configPlan) wasted(i int, e Entry) *creds.Error {
 		return shadowed(p.d.path, line, key, label)
 	}
 	if i >= 0 {
-		if err := p.d.bleeds(i); err != nil {
-			return err
-		}
 		l, has := p.d.Sections[i].Option(keyProcess)
 		if has && !slices.Contains(p.d.addedKeys(i), keyProcess) && p.d.Value(l) != e.CredentialProcess {
 			return conflict(p.d.path, l.Number, p.d.label(i)+" has a credential_process that mfad did not write",

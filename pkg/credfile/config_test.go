@@ -12,6 +12,7 @@ const command = "/opt/mfad credential-process --profile prod"
 func process() Entry { return Entry{Name: "prod", Profile: "prod", CredentialProcess: command} }
 
 func TestApplyConfig(t *testing.T) {
+	t.Parallel()
 	full := process()
 	full.Region, full.Output = "eu-west-1", "json"
 	for _, tt := range []struct {
@@ -37,6 +38,7 @@ func TestApplyConfig(t *testing.T) {
 		{"a nested block is kept", "[profile prod]\ns3 =\n  region = x\n", []Entry{{Name: "prod", Profile: "p", Region: "y"}}, nil, "[profile prod]\nregion = y\nmfad_keys = region\ns3 =\n  region = x\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := home(t, "", tt.before)
 			r, err := f.ApplyConfig(t.Context(), tt.put, tt.remove)
 			if err != nil || r.Conflicts != nil || r.Written != (tt.before != tt.want) {
@@ -53,6 +55,7 @@ func TestApplyConfig(t *testing.T) {
 }
 
 func TestApplyConfigConflicts(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, credentials, config, want string }{
 		{"a process of the user's", "", "[profile prod]\ncredential_process = mine\n", "config:2: [profile prod] has a credential_process that mfad did not write"},
 		{"role_arn", "", "[profile prod]\nrole_arn = x\n", "config:2: role_arn in [profile prod] wins"},
@@ -65,6 +68,7 @@ func TestApplyConfigConflicts(t *testing.T) {
 		{"another profile's static section", "[prod]\n" + body("other", 1), "", "credentials:2: aws_access_key_id in [prod] wins"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := home(t, tt.credentials, tt.config)
 			e := process()
 			if strings.Contains(tt.name, "default") {
@@ -97,6 +101,7 @@ func TestApplyConfigConflicts(t *testing.T) {
 }
 
 func TestApplyConfigRefusesValues(t *testing.T) {
+	t.Parallel()
 	f := home(t, "", "")
 	for _, v := range []string{`"/a b/mfad" "x"`, "/x # y", "/x\ny"} {
 		r, err := f.ApplyConfig(t.Context(), []Entry{{Name: "prod", Profile: "prod", CredentialProcess: v}}, nil)

@@ -121,16 +121,42 @@ func (p *credentialsPlan) mayWrite(i int, s Section) *creds.Error {
 	case owned && owner != s.Profile && !p.put[owner] && !p.remove[owner]:
 		return conflict(d.path, line, label+" belongs to mfad's profile "+quoted(owner),
 			"delete the section, or give one of the two profiles another `section` in mfad's config")
-	case owned, d.optionCount(i) == 0:
+	case owned:
+		return d.tangled(i)
+	case d.optionCount(i) == 0:
 		return nil
 	case awsMFA(d, i):
 		if s.TakeOver {
-			return nil
+			return d.tangled(i)
 		}
 		return conflict(d.path, line, label+" holds keys that mfad did not write, in the layout of aws-mfa", "run: mfad import aws-mfa")
 	}
 	return conflict(d.path, line, label+" holds keys that mfad did not write",
 		"delete or rename the section, or give the profile another `section` in mfad's config")
+}
+
+// tangled looks for a key of the user's that is indented below one of mfad's.
+// botocore takes it for a part of mfad's value, the SDKs for a key: to replace or
+// to remove the value would lose it.
+func (d *document) tangled(i int) *creds.Error {
+	ours := dropped(credentialKeys())
+	var found *creds.Error
+	d.options(i, func(name string, lines []inifile.Line) {
+		for _, l := range lines[1:] {
+			value := d.Value(l)
+			if found == nil && ours[name] && isWord(l.Name) && value != "" && value[0] != '=' { // = pads a wrapped token
+				found = conflict(d.path, l.Number, "this line is indented and so continues the value of "+name+" above, to some tools",
+					"remove the blanks before the line")
+			}
+		}
+	})
+	return found
+}
+
+func isWord(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	})
 }
 
 // awsMFA tells whether section i is in aws-mfa's layout.
@@ -174,13 +200,23 @@ func (p *credentialsPlan) has(i int, key string) bool {
 	return ok
 }
 
-// beatsKeys tells whether tools prefer key to access keys in the same profile.
+// beatsKeys tells whether a tool would not use access keys in a profile that has
+// this key too: most look there first, and the Go SDK refuses a profile that names
+// a source and no role.
 func beatsKeys(key string) bool {
-	return key == "role_arn" || key == "web_identity_token_file" || strings.HasPrefix(key, "sso_")
+	switch key {
+	case "role_arn", "web_identity_token_file", "source_profile", "credential_source":
+		return true
+	}
+	return strings.HasPrefix(key, "sso_")
 }
 
 func shadowed(path string, line int, key, label string) *creds.Error {
-	return conflict(path, line, key+" in "+label+" wins over what mfad writes",
+	what := " wins over what mfad writes"
+	if key == "source_profile" || key == "credential_source" {
+		what = " keeps the AWS SDKs from using what mfad writes"
+	}
+	return conflict(path, line, key+" in "+label+what,
 		"delete that line or put # before it, or run: mfad import aws-config")
 }
 
@@ -242,6 +278,10 @@ func (p *credentialsPlan) clear(i int) {
 	if p.d.longTerm(i) {
 		p.conflict(owner, conflict(p.d.path, p.d.header(i), p.d.label(i)+" holds a long-term key, which mfad never removes",
 			"delete the line "+keyProfile+" there if the key is yours"))
+		return
+	}
+	if err := p.d.tangled(i); err != nil {
+		p.conflict(owner, err)
 		return
 	}
 	p.edits[i] = &edit{drop: dropped(credentialKeys()), bare: true}

@@ -100,6 +100,7 @@ func same(t testing.TB, what, got, want string) {
 }
 
 func TestApplyWrites(t *testing.T) {
+	t.Parallel()
 	other := "# mine\r\n[work]\r\naws_access_key_id=AKIAEXAMPLE00000001\r\n s3 =\r\n  max = 1\r\n"
 	for _, tt := range []struct{ name, before, want string }{
 		{"no file", "", section("prod", 1)},
@@ -146,6 +147,7 @@ func TestApplyWrites(t *testing.T) {
 		{"a managed section without a final newline", strings.TrimSuffix(section("prod", 2), "\n"), strings.TrimSuffix(section("prod", 1), "\n")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := home(t, tt.before, "")
 			if r := apply(t, f, []Section{prod(1)}); !r.Written || r.Conflicts != nil {
 				t.Errorf("Apply = %+v, want written without conflicts", r)
@@ -167,6 +169,7 @@ func indent(s string) string {
 }
 
 func TestApplyLeavesOutWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
 	f := home(t, section("prod", 1), "")
 	s := prod(2)
 	s.Credentials.Principal, s.Credentials.Expires = "", time.Time{}
@@ -176,6 +179,7 @@ func TestApplyLeavesOutWhatIsNotKnown(t *testing.T) {
 }
 
 func TestApplyRemoves(t *testing.T) {
+	t.Parallel()
 	user := "[a]\nx = 1\n"
 	for _, tt := range []struct{ name, before, want string }{
 		{"with the blank line before", user + "\n" + section("prod", 1), user},
@@ -188,6 +192,7 @@ func TestApplyRemoves(t *testing.T) {
 		{"found by the profile, not by the name", "[moved]\n" + body("prod", 1), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := home(t, tt.before, "")
 			if r := apply(t, f, nil, "prod"); r.Written != (tt.before != tt.want) {
 				t.Errorf("Written = %v, want %v", r.Written, tt.before != tt.want)
@@ -198,6 +203,7 @@ func TestApplyRemoves(t *testing.T) {
 }
 
 func TestPutAndRemoveGiveTheSameBytesBack(t *testing.T) {
+	t.Parallel()
 	for _, before := range []string{"# c\n", "[a]\nx=1\n", "[a]\nx=1\n\n\n", "[a]\r\nx=1\r\n", "\n"} {
 		f := home(t, before, "")
 		apply(t, f, []Section{prod(1), {Name: "b", Profile: "b", Credentials: temporary(2)}})
@@ -207,6 +213,7 @@ func TestPutAndRemoveGiveTheSameBytesBack(t *testing.T) {
 }
 
 func TestApplyWithoutCredentialsKeepsTheUsersKeys(t *testing.T) {
+	t.Parallel()
 	f := home(t, section("prod", 1)+"region = x\n\n"+section("b", 2), "")
 	locked := []Section{{Name: "prod", Profile: "prod"}, {Name: "b", Profile: "b"}, {Name: "never", Profile: "never"}}
 	apply(t, f, locked)
@@ -219,6 +226,7 @@ func TestApplyWithoutCredentialsKeepsTheUsersKeys(t *testing.T) {
 }
 
 func TestApplyMovesASection(t *testing.T) {
+	t.Parallel()
 	f := home(t, section("prod", 1)+"\n"+section("b", 2), "")
 	apply(t, f, []Section{{Name: "new", Profile: "prod", Credentials: temporary(3)}})
 	same(t, "renamed", content(t, f.Credentials), "\n"+section("b", 2)+"\n[new]\n"+body("prod", 3))
@@ -229,6 +237,7 @@ func TestApplyMovesASection(t *testing.T) {
 }
 
 func TestApplyConflicts(t *testing.T) {
+	t.Parallel()
 	const aws = "delete that line"
 	for _, tt := range []struct{ name, credentials, config, what, hint string }{
 		{"a foreign section", "\n[prod]\nregion = x\n", "", "credentials:2: [prod] holds keys that mfad did not write", "section"},
@@ -245,14 +254,17 @@ func TestApplyConflicts(t *testing.T) {
 		{"a header that only some tools read", "[a]\n[ prod ]\nx=1\n", "", `credentials:2: [ prod ] is read as "prod" by some tools only`, "rename"},
 		{"a header with two readings", section("prod", 1) + "[prod] # ]\nx=1\n", "", `credentials:8: [prod] # ] and [prod] are both read as "prod"`, "keep one"},
 		{"a header below that the SDKs do not see", section("prod", 2) + "[team#1]\nx=1\n", "", "credentials:8: the AWS SDKs do not take this line for a header", "rename"},
+		{"a key of the user's that is indented below mfad's", section("prod", 2) + "  region = x\n", "", "credentials:8: this line is indented and so continues the value of mfad_profile", "blanks"},
 		{"role_arn in the config", "", "[default]\n[profile prod]\nrole_arn = x\n", "config:3: role_arn in [profile prod] wins", aws},
 		{"sso in the config", "", "[profile prod]\nsso_session = x\n", "config:2: sso_session in [profile prod] wins", aws},
 		{"web identity in the config", "", "[profile prod]\nweb_identity_token_file = x\n", "config:2: web_identity_token_file in [profile prod] wins", aws},
+		{"a source without a role", "", "[profile prod]\nsource_profile = x\n", "config:2: source_profile in [profile prod] keeps the AWS SDKs from using", aws},
 		{"role_arn in the section itself", section("prod", 2) + "role_arn = x\n", "", "credentials:8: role_arn in [prod] wins", aws},
 		{"role_arn for all", "[DEFAULT]\nrole_arn = x\n", "", "credentials:2: role_arn in [DEFAULT] wins", aws},
 		{"an old token for all", "[DEFAULT]\naws_security_token = x\n", "", "credentials:2: aws_security_token in [DEFAULT] wins", aws},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := home(t, tt.credentials, tt.config)
 			good := Section{Name: "good", Profile: "good", Credentials: temporary(7)}
 			r := apply(t, f, []Section{prod(1), good})
@@ -291,6 +303,7 @@ func TestApplyConflicts(t *testing.T) {
 }
 
 func TestApplyNeverWritesALongTermKey(t *testing.T) {
+	t.Parallel()
 	f := home(t, "", "")
 	for _, c := range []creds.Credentials{
 		{AccessKeyID: "ASIAX", SecretAccessKey: creds.NewSecret("x")},
@@ -304,6 +317,7 @@ func TestApplyNeverWritesALongTermKey(t *testing.T) {
 }
 
 func TestApplyRefusesWhatNoFileCanHold(t *testing.T) {
+	t.Parallel()
 	f := home(t, "[a]\nx=1\n", "")
 	for _, name := range []string{"", "DEFAULT", "a b", "a]b", "a#b", "a\nb", "é", strings.Repeat("a", 65)} {
 		r := apply(t, f, []Section{{Name: name, Profile: "p", Credentials: temporary(1)}})
@@ -326,6 +340,7 @@ func TestApplyRefusesWhatNoFileCanHold(t *testing.T) {
 }
 
 func TestApplyTakesOverAWSMFA(t *testing.T) {
+	t.Parallel()
 	f := home(t, "[prod]\nassumed_role = False\naws_access_key_id = ASIAX\naws_secret_access_key = x\naws_session_token = x\naws_security_token = x\nexpiration = 2020-01-01 00:00:00\n", "")
 	s := prod(1)
 	s.TakeOver, s.Extra = true, []Key{{"expiration", "2030-01-02 03:04:05"}}
@@ -338,6 +353,7 @@ func TestApplyTakesOverAWSMFA(t *testing.T) {
 }
 
 func TestManaged(t *testing.T) {
+	t.Parallel()
 	f := home(t, "[a]\nx=1\n\n"+section("prod", 1)+"[empty]\nmfad_profile = e\n[key]\naws_access_key_id = AKIAEXAMPLE00000001\nmfad_profile = key\n", "")
 	got, err := f.Managed(t.Context())
 	if err != nil || len(got) != 2 {
@@ -355,6 +371,7 @@ func TestManaged(t *testing.T) {
 }
 
 func TestRefusedFileIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, content, what string }{
 		{"a section twice", "[a]\nx=1\n[a]\ny=1\n", "credentials:3: the section [a] again, first in line 1"},
 		{"a key twice", "[a]\nx=1\nX=1\n", "credentials:3: the key x again, first in line 2"},
@@ -371,6 +388,7 @@ func TestRefusedFileIsLeftAlone(t *testing.T) {
 		{"a bad nested block", "[a]\ns3 =\n  x = 1\n  junk\n", "credentials:4: a line without = in a nested block"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := home(t, tt.content, "")
 			r, err := f.Apply(t.Context(), []Section{prod(1)}, nil)
 			if creds.CodeOf(err) != creds.CodeConflict || !strings.Contains(err.Error(), tt.what) || creds.HintOf(err) == "" {
@@ -391,6 +409,7 @@ func TestRefusedFileIsLeftAlone(t *testing.T) {
 }
 
 func TestModes(t *testing.T) {
+	t.Parallel()
 	if !enforcesModes {
 		t.Skip("no such modes on this system")
 	}
@@ -421,6 +440,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestAFolderThatOthersNeedKeepsItsMode(t *testing.T) {
+	t.Parallel()
 	if !enforcesModes {
 		t.Skip("no such modes on this system")
 	}
@@ -465,12 +485,12 @@ func botocore(t *testing.T, paths []string) map[string]map[string]map[string]any
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("python3", filepath.Join("testdata", "botocore.py"))
+	cmd := exec.Command("python3", filepath.Join("testdata", "read_aws_files.py"))
 	cmd.Env = append(os.Environ(), "PYTHONUTF8=1")
 	cmd.Stdin = strings.NewReader(string(in))
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("botocore.py: %v", err)
+		t.Fatalf("read_aws_files.py: %v", err)
 	}
 	var got map[string]map[string]map[string]any
 	if err := json.Unmarshal(out, &got); err != nil {

@@ -1,6 +1,7 @@
 package credfile
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -41,6 +42,7 @@ func sdkProfile(t *testing.T, credentials, name string) string {
 // TestFilesOfEveryKind applies one section to each of the collected files and
 // lets the tools read the result.
 func TestFilesOfEveryKind(t *testing.T) {
+	t.Parallel()
 	cases, err := filepath.Glob(filepath.Join("testdata", "ini-cases", "*.ini"))
 	if err != nil || len(cases) != 73 {
 		t.Fatalf("%d files, %v; want 73", len(cases), err)
@@ -108,7 +110,7 @@ func fragments() []string {
 	return []string{
 		"[a]\n", "[b]\r\n", "[a b]\n", "[ a ]\n", " [c]\n", "[d] # x\n", "[e]f]\n", "[g#1]\n", "[]\n", "[h\n", "[DEFAULT]\n", "[mfad-x]\n", "[i] j = k\n", "[]]\n", "[\u00a0]\n",
 		"x = 1\n", "X=2\n", "y: 3\n", "z\n", "= 4\n", ": 5\n", "  x = 6\n", "\tw = 7\n", "v =\n", "  n = 8\n", "  m\n", "u = # 9\n", "t = 10 ; c\n", "s = \"q\"\n", "r = `b`\n", `q = """` + "\n",
-		"\u00a0p = 11\n", "o\u00a0= 12\n", "\x1cl = 13\n", "k = 14\x0b\n", "j = \x0c15\n", "\u2028i = 16\n", "aws_access_key_id = AKIAEXAMPLE00000001\n", "aws_session_token = x\n", "mfad_profile = mfad-x\n", "  mfad_profile = mfad-x\n", "region = x\n",
+		"\u00a0p = 11\n", "o\u00a0= 12\n", "\x1cl = 13\n", "k = 14\x0b\n", "j = \x0c15\n", "\u2028i = 16\n", "aws_access_key_id = AKIAEXAMPLE00000001\n", "aws_session_token = x\n", "mfad_profile = mfad-x\n", "  mfad_profile = mfad-x\n", "region = x\n", "mfad_profile = other\n",
 		"# c\n", "  ; c\n", "#\n", "\n", "\r\n", "   \n", "\x1f\n", "\xff\n", "\x00\n", "\ufeff", "h = 17", "  g = 18\x1cf\n", "  \x0b e = 19\n", "[K] ]\n",
 	}
 }
@@ -128,6 +130,7 @@ func randomFile(r *rand.Rand) string {
 // TestRandomFilesAgainstBotocore compares what is refused, and what is read after
 // a splice, with botocore.
 func TestRandomFilesAgainstBotocore(t *testing.T) {
+	t.Parallel()
 	n := 4000
 	if testing.Short() {
 		n = 500
@@ -198,6 +201,9 @@ func checkSpliced(t *testing.T, src string, was, is map[string]map[string]any) {
 		}
 	}
 	for name, keys := range was {
+		if owner, _ := keys[keyProfile].(string); validName(name) && strings.HasPrefix(owner, "mfad-x") && name != "mfad-x" {
+			continue // it had been mfad's, under another name
+		}
 		if name == "mfad-x" {
 			for k, v := range keys { // the user's own keys in it
 				if _, own := oursRead()[k]; !own && !reflect.DeepEqual(is[name][k], v) {
@@ -244,8 +250,8 @@ func FuzzSplice(f *testing.F) {
 		if err != nil {
 			t.Fatalf("remove: %v", err)
 		}
-		if len(d.profiles["mfad-x"]) > 0 {
-			return
+		if bytes.Contains(src, []byte("mfad-x")) {
+			return // some of it was mfad's to take away
 		}
 		want := string(src)
 		if want != "" && !strings.HasSuffix(want, "\n") {

@@ -99,10 +99,11 @@ lines:
 	return n
 }
 
-// owner is the profile that section i belongs to, if mfad owns the section.
+// owner is the profile that section i belongs to, if mfad owns the section. One
+// that mfad would not have named so, [DEFAULT] above all, is not mfad's.
 func (d *document) owner(i int) (profile string, ok bool) {
 	l, ok := d.Sections[i].Option(keyProfile)
-	if !ok {
+	if !ok || !validName(d.Sections[i].Lines[0].Full) {
 		return "", false
 	}
 	return d.Value(l), true

@@ -114,13 +114,17 @@ func (d *document) find(name string, read reading) (int, *creds.Error) {
 	return i, nil
 }
 
-// bleeds tells whether the AWS SDKs read the keys of the section below i as part
-// of section i, because that section's header is none to them.
+// bleeds tells whether some tool reads the section below i as part of section i:
+// the AWS SDKs where its header is none to them, botocore where it is indented
+// more than the keys that mfad writes above it.
 func (d *document) bleeds(i int) *creds.Error {
 	if i+1 >= len(d.Sections) {
 		return nil
 	}
 	next := d.Sections[i+1].Lines[0]
+	if next.Indent > 0 && d.optionCount(i) == 0 {
+		return conflict(d.path, next.Number, "an indented header, which would continue what mfad writes in "+d.label(i)+" above", "remove the blanks before the header")
+	}
 	if _, ok := sdkHeader(d.Text(next)); ok {
 		return nil
 	}

@@ -29,6 +29,9 @@ func refusal(d *document) *creds.Error {
 	for i, s := range d.Sections {
 		h := s.Lines[0]
 		keys := map[string]int{}
+		if h.Ambiguous {
+			return refuse(d, h.Number, "an indented header, which continues the value above", "remove the blanks before the header")
+		}
 		if first, again := names[h.Full]; again && h.Full != "DEFAULT" {
 			return refuse(d, h.Number, fmt.Sprintf("the section %s again, first in line %d", d.label(i), first),
 				"move the keys into one section and delete the other")
@@ -65,11 +68,16 @@ func badEncoding(d *document) *creds.Error {
 	if !utf8.Valid(src) {
 		return refuse(d, at(invalid(src)), "bytes that are not UTF-8", resave)
 	}
-	for i := range src {
-		if src[i] == '\r' && (i+1 == len(src) || src[i+1] != '\n') {
+	for i := bytes.IndexByte(src, '\r'); i >= 0; {
+		if i+1 == len(src) || src[i+1] != '\n' {
 			return conflict(d.path, at(i), "a carriage return inside a line, which tools read differently",
 				"save the file with the line ends of this system")
 		}
+		next := bytes.IndexByte(src[i+1:], '\r')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
 	}
 	return nil
 }
@@ -91,10 +99,6 @@ func badSection(d *document, s inifile.Section, keys map[string]int) *creds.Erro
 	nested := false // below a key without a value
 	for _, l := range s.Lines {
 		switch l.Kind {
-		case inifile.Header:
-			if l.Ambiguous {
-				return refuse(d, l.Number, "an indented header, which continues the value above", "remove the blanks before the header")
-			}
 		case inifile.Junk:
 			return refuse(d, l.Number, "neither a section, nor a key, nor a comment", junkHint(d.Text(l)))
 		case inifile.Option:

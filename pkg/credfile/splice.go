@@ -73,7 +73,7 @@ func endLine(out []byte, eol string) []byte {
 // spliceSection appends section i as e wants it; before is the line above it.
 func spliceSection(out []byte, d *document, i int, e *edit, before *inifile.Line) []byte {
 	lines := d.Sections[i].Lines
-	gone := e.bare && len(e.set) == 0 && d.left(i, e.drop) == 0
+	gone := e.removes(d, i)
 	insert := e.missing(d, i)
 	kept := true // whether the key that a continuation belongs to stays
 	for n, l := range lines {
@@ -106,6 +106,16 @@ func spliceSection(out []byte, d *document, i int, e *edit, before *inifile.Line
 		out = insertKeys(out, d, i, l, insert[n])
 	}
 	return out
+}
+
+// removes tells whether section i goes, header and all. It stays where the next
+// header is indented: botocore would take that for a continuation of the section
+// above.
+func (e *edit) removes(d *document, i int) bool {
+	if !e.bare || len(e.set) > 0 || d.left(i, e.drop) > 0 {
+		return false
+	}
+	return i+1 == len(d.Sections) || d.Sections[i+1].Lines[0].Indent == 0
 }
 
 // left counts the keys of section i that are not dropped.

@@ -110,7 +110,7 @@ func sameKeys(d, after *document, edits map[int]*edit, added []addition) error {
 		name := d.Sections[i].Lines[0].Full
 		n, there := index[name]
 		if !there {
-			if e.bare && len(e.set) == 0 && d.left(i, e.drop) == 0 {
+			if e.removes(d, i) {
 				continue
 			}
 			return fmt.Errorf("[%s] is gone", name)

@@ -22,6 +22,7 @@ import (
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
 	"github.com/mfad/mfad/pkg/state"
+	"github.com/mfad/mfad/pkg/watch"
 )
 
 // Options are what a daemon starts with.
@@ -122,19 +123,22 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if locked, err := d.dir.Locked(); err != nil {
-		return err
-	} else if locked {
+	if d.dir.Locked() {
 		d.locked = true
 		d.engine.Lock()
 	}
+	w := &watch.Watcher{}
+	_, files := d.watched()
+	w.Set(files...) // before they are read: no edit in between is missed
 	if err := d.load(); err != nil {
 		d.Log.Error("the config is not in force", "error", err)
 	}
+	_, files = d.watched()
+	w.Set(files...)
 	var parts sync.WaitGroup
 	parts.Go(func() { d.engine.Run(ctx) })
 	parts.Go(func() { d.tendKeyring(ctx) })
-	parts.Go(func() { d.watch(ctx) })
+	parts.Go(func() { d.watch(ctx, w) })
 	parts.Go(func() { d.forward(ctx) })
 	err := serve(ctx)
 	cancel()

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,8 +53,9 @@ func (s *store) restored() refresh.Saved {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := refresh.Saved{Sessions: map[string]refresh.SavedSession{}, Profiles: map[string]refresh.SavedProfile{}}
-	for name, x := range s.saved.Sessions {
-		r.Sessions[name] = refresh.SavedSession{Credentials: x.Credentials, Fingerprint: x.Fingerprint}
+	for key, c := range s.saved.Sessions {
+		name, fingerprint, _ := strings.Cut(key, " ")
+		r.Sessions[name] = refresh.SavedSession{Credentials: c, Fingerprint: fingerprint}
 	}
 	for name, x := range s.saved.Profiles {
 		r.Profiles[name] = refresh.SavedProfile{Credentials: x.Credentials, Via: refresh.Via(x.Via), Fingerprint: x.Fingerprint}
@@ -65,9 +67,9 @@ func (s *store) restored() refresh.Saved {
 func (s *store) keep(r refresh.Saved) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.saved.Sessions, s.saved.Profiles = map[string]state.SavedSession{}, map[string]state.SavedProfile{}
+	s.saved.Sessions, s.saved.Profiles = map[string]creds.Credentials{}, map[string]state.SavedProfile{}
 	for name, x := range r.Sessions {
-		s.saved.Sessions[name] = state.SavedSession{Credentials: x.Credentials, Fingerprint: x.Fingerprint}
+		s.saved.Sessions[name+" "+x.Fingerprint] = x.Credentials // a name has no blank
 	}
 	for name, x := range r.Profiles {
 		s.saved.Profiles[name] = state.SavedProfile{Credentials: x.Credentials, Via: string(x.Via), Fingerprint: x.Fingerprint}
@@ -91,11 +93,11 @@ func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
 		return &creds.Error{Code: creds.CodeKeyringLocked, Op: "the keyring is not open yet", Hint: "run: mfad unlock"}
 	}
 	mac := s.file.CodeMAC(serial, code.Reveal())
-	if used, ok := s.saved.Devices[serial]; ok && used.MAC == mac && t.Sub(time.Unix(used.Step*30, 0)).Abs() < codeLife {
+	if used, ok := s.saved.Devices[serial]; ok && mac != "" && used.CodeMAC == mac && t.Sub(time.Unix(used.Step*30, 0)).Abs() < codeLife {
 		return &creds.Error{Code: creds.CodeMFAUsedCode, Op: "this code was used already, and AWS takes each only once",
 			Hint: "wait for the next code"}
 	}
-	s.saved.Devices[serial] = state.Device{Step: t.Unix() / 30, MAC: mac}
+	s.saved.Devices[serial] = state.Device{Step: t.Unix() / 30, CodeMAC: mac}
 	return s.flushLocked()
 }
 

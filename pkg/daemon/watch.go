@@ -9,10 +9,8 @@ import (
 
 // watch reloads the config when it was edited, and sees to mfad's own sections
 // when somebody else wrote AWS's files.
-func (d *Daemon) watch(ctx context.Context) {
-	w := &watch.Watcher{}
-	own, all := d.watched()
-	w.Set(all...)
+func (d *Daemon) watch(ctx context.Context, w *watch.Watcher) {
+	own, _ := d.watched()
 	changes := make(chan []string)
 	done := make(chan struct{})
 	go func() {
@@ -20,6 +18,7 @@ func (d *Daemon) watch(ctx context.Context) {
 		w.Run(ctx, changes)
 	}()
 	defer func() { <-done }()
+	d.rewrite(ctx) // what went from the config, or was locked, while no daemon ran
 	for {
 		var paths []string
 		select {
@@ -31,12 +30,17 @@ func (d *Daemon) watch(ctx context.Context) {
 			if err := d.load(); err != nil {
 				d.Log.Error("the config is not in force", "error", err)
 			}
+			var all []string
 			own, all = d.watched()
 			w.Set(all...)
 		}
-		if err := d.sink.rewrite(ctx); err != nil {
-			d.Log.Error("write the AWS files", "error", err)
-		}
+		d.rewrite(ctx)
+	}
+}
+
+func (d *Daemon) rewrite(ctx context.Context) {
+	if err := d.sink.rewrite(ctx); err != nil {
+		d.Log.Error("write the AWS files", "error", err)
 	}
 }
 

@@ -120,7 +120,19 @@ func Scan(src []byte) File {
 	if f.BOM {
 		off = len(bom)
 	}
+	// All sections share one array of lines; a file has thousands.
+	lines := make([]Line, 0, bytes.Count(src, []byte("\n"))+1)
+	first := 0   // of the section at hand, or of the preamble
 	option := -1 // indent, in characters, of the option that a continuation would belong to
+	flush := func() {
+		part := lines[first:len(lines):len(lines)]
+		first = len(lines)
+		if n := len(f.Sections); n > 0 {
+			f.Sections[n-1].Lines = part
+		} else if len(part) > 0 {
+			f.Preamble = part
+		}
+	}
 	for number := 1; off < len(src); number++ {
 		l := Line{Number: number, Start: off, End: len(src)}
 		if i := bytes.IndexByte(src[off:], '\n'); i >= 0 {
@@ -129,14 +141,12 @@ func Scan(src []byte) File {
 		off = l.End
 		option = classify(src, &l, option)
 		if l.Kind == Header {
+			flush()
 			f.Sections = append(f.Sections, Section{Name: l.Name})
 		}
-		if n := len(f.Sections); n > 0 {
-			f.Sections[n-1].Lines = append(f.Sections[n-1].Lines, l)
-		} else {
-			f.Preamble = append(f.Preamble, l)
-		}
+		lines = append(lines, l)
 	}
+	flush()
 	return f
 }
 
@@ -146,11 +156,11 @@ func classify(src []byte, l *Line, option int) int {
 	text := bytes.TrimRight(src[l.Start:l.End], "\r\n")
 	trimmed := bytes.TrimLeftFunc(text, isSpace)
 	l.Indent = len(text) - len(trimmed)
-	body := string(bytes.TrimRightFunc(trimmed, isSpace))
+	body := bytes.TrimRightFunc(trimmed, isSpace)
 	column := utf8.RuneCount(text[:l.Indent])
 	below := option >= 0 && column > option
 	switch {
-	case body == "":
+	case len(body) == 0:
 		l.Kind = Blank
 	case body[0] == '#' || body[0] == ';':
 		l.Kind = Comment
@@ -171,12 +181,15 @@ func classify(src []byte, l *Line, option int) int {
 
 // splitHeader sets the names of "[name]", where body is the line without the
 // white space around it. What follows the bracket is nobody's concern here.
-func splitHeader(l *Line, body string) bool {
-	last := strings.LastIndexByte(body, ']')
-	if body[0] != '[' || last < 2 {
+func splitHeader(l *Line, body []byte) bool {
+	if body[0] != '[' {
 		return false
 	}
-	l.Full = body[1:last]
+	last := bytes.LastIndexByte(body, ']')
+	if last < 2 {
+		return false
+	}
+	l.Full = string(body[1:last])
 	l.Name, _, _ = strings.Cut(l.Full, "]")
 	if l.Name == "" {
 		l.Name = l.Full
@@ -186,13 +199,13 @@ func splitHeader(l *Line, body string) bool {
 
 // splitOption sets the key and the value of "key = value", where body is the
 // line without the white space around it.
-func splitOption(l *Line, body string) bool {
-	d := strings.IndexAny(body, "=:")
+func splitOption(l *Line, body []byte) bool {
+	d := bytes.IndexAny(body, "=:")
 	if d < 1 {
 		return false
 	}
-	l.Name = strings.ToLower(strings.TrimRightFunc(body[:d], isSpace))
-	value := strings.TrimLeftFunc(body[d+1:], isSpace)
+	l.Name = strings.ToLower(string(bytes.TrimRightFunc(body[:d], isSpace)))
+	value := bytes.TrimLeftFunc(body[d+1:], isSpace)
 	l.ValueEnd = l.Start + l.Indent + len(body)
 	l.ValueStart = l.ValueEnd - len(value)
 	return true

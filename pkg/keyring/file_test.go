@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,7 +115,7 @@ func TestDamagedFileIsNotOverwritten(t *testing.T) {
 	}
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-1] ^= 1
-	dear := bytes.Replace(good, []byte(" 10\n"), []byte(" 29\n"), 1)
+	dear := bytes.Replace(good, []byte(" 10\n"), []byte(" 21\n"), 1)
 	for name, text := range map[string][]byte{
 		"empty":           {},
 		"not age":         []byte("[default]\n"),
@@ -198,6 +200,33 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 		err = f.Set(t.Context(), "a", creds.NewSecret("v"))
 		if creds.CodeOf(err) != creds.CodeKeyringFailed {
 			t.Errorf("Set below a file = %v, want code %q", err, creds.CodeKeyringFailed)
+		}
+	}
+}
+
+func TestTwoWritersLoseNothing(t *testing.T) {
+	a := unlockedFile(t)
+	b := NewFile(a.Path()) // shares nothing with a but the file, as another process
+	b.cost = a.cost
+	if err := b.Unlock(t.Context(), creds.NewSecret(testPassphrase)); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i, f := range []*File{a, b} {
+		wg.Go(func() {
+			for n := range 10 {
+				if err := f.Set(t.Context(), fmt.Sprintf("%d/%d", i, n), creds.NewSecret("v")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := range 2 {
+		for n := range 10 {
+			if _, err := a.Get(t.Context(), fmt.Sprintf("%d/%d", i, n)); err != nil {
+				t.Errorf("what writer %d wrote was lost: %v", i, err)
+			}
 		}
 	}
 }

@@ -16,7 +16,7 @@ var errDismissed = errors.New("the question for its password was dismissed, or t
 
 // unlock implements system. It asks over a connection of our own: go-keyring
 // would wait for the answer without end and take any other signal for it.
-func (d desktop) unlock(ctx context.Context) error {
+func (d *desktop) unlock(ctx context.Context) error {
 	b, err := d.connect(ctx)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (d desktop) unlock(ctx context.Context) error {
 		}
 	}
 	// What counts is what holds afterwards, not what the question said.
-	return d.ready(ctx)
+	return d.open(ctx)
 }
 
 // question starts unlocking, or making, the collection, and gives the prompt

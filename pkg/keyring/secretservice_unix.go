@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/godbus/dbus/v5"
 
@@ -40,15 +41,16 @@ const promptsInCall = false
 // it goes over a private connection that ends with its context, so none can
 // outlive its caller.
 type desktop struct {
-	runUser string // where the system keeps per-user runtime folders; /run/user
+	runUser string                    // where the system keeps per-user runtime folders; /run/user
+	shared  atomic.Pointer[dbus.Conn] // the connection that go-keyring was last given
 }
 
-func newSystem() system { return desktop{runUser: "/run/user"} }
+func newSystem() system { return &desktop{runUser: "/run/user"} }
 
 // address gives the session bus's address, "" where there is none. godbus looks
 // into /run/user alone; XDG_RUNTIME_DIR is where the bus is by the XDG Base
 // Directory Specification.
-func (d desktop) address() string {
+func (d *desktop) address() string {
 	if a := os.Getenv(busVariable); a != "" && a != "autolaunch:" {
 		return a
 	}
@@ -75,7 +77,7 @@ func (b bus) hangUp() {
 // connect bounds what godbus does not: ctx also covers the handshake, which a
 // bus that accepts and never answers would hold forever. Once connected, ctx no
 // longer ends the connection, so that a question can still be taken back.
-func (d desktop) connect(ctx context.Context) (bus, error) {
+func (d *desktop) connect(ctx context.Context) (bus, error) {
 	address := d.address()
 	if address == "" {
 		return bus{}, fail(creds.CodeKeyringAbsent, hintUseFile, errors.New("there is no D-Bus session bus"))
@@ -147,7 +149,15 @@ func (b bus) collection(ctx context.Context) (dbus.ObjectPath, error) {
 }
 
 // ready implements system.
-func (d desktop) ready(ctx context.Context) error {
+func (d *desktop) ready(ctx context.Context) error {
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	return d.share()
+}
+
+// open tells whether there is a keyring, and not locked.
+func (d *desktop) open(ctx context.Context) error {
 	b, err := d.connect(ctx)
 	if err != nil {
 		return err
@@ -162,33 +172,37 @@ func (d desktop) ready(ctx context.Context) error {
 	case found.locked:
 		return fail(creds.CodeKeyringLocked, hintDesktop, errors.New("the keyring is locked"))
 	}
-	return d.pinAddress()
+	return nil
 }
 
-// pinAddress makes go-keyring use the bus that was looked at. It is only
-// reached when there is one, so children inherit nothing that is not true.
-func (d desktop) pinAddress() error {
-	if os.Getenv(busVariable) == d.address() {
-		return nil
-	}
-	return os.Setenv(busVariable, d.address())
-}
-
-// hangUp implements system. Closing the connection that go-keyring shares with
-// nobody else makes its pending call fail; the next call opens a new one.
-func (d desktop) hangUp() {
-	if d.address() == "" {
-		return // SessionBus would start one
-	}
-	go func() { // SessionBus waits for a handshake that is under way
-		if conn, err := dbus.SessionBus(); err == nil {
-			_ = conn.Close()
+// share connects go-keyring to the bus that was just looked at. It is only
+// reached when there is one, so children inherit no address that is not true.
+func (d *desktop) share() error {
+	if address := d.address(); os.Getenv(busVariable) != address {
+		if err := os.Setenv(busVariable, address); err != nil {
+			return err
 		}
-	}()
+	}
+	conn, err := dbus.SessionBus() // the one that go-keyring will get
+	if err != nil {
+		return reason(context.Background(), err)
+	}
+	d.shared.Store(conn)
+	return nil
+}
+
+// hangUp implements system. Closing the connection, which go-keyring shares
+// with nobody else, makes its pending call fail; the next call opens a new one.
+// Asking godbus for the connection here instead could itself hang, on a bus
+// that has stopped to answer, and with it every later call.
+func (d *desktop) hangUp() {
+	if conn := d.shared.Swap(nil); conn != nil {
+		go conn.Close() // waits for a write that is under way
+	}
 }
 
 // classify implements system.
-func (d desktop) classify(err error) error {
+func (d *desktop) classify(err error) error {
 	// go-keyring has no error value for a question that was dismissed.
 	if strings.HasPrefix(err.Error(), "failed to unlock correct collection") {
 		return fail(creds.CodeKeyringLocked, hintDesktop, errors.New("the keyring is locked"))

@@ -52,7 +52,7 @@ func identitySettings() []setting[Identity] {
 			i.Type, err = parseOne(v.text, TypeSAML, TypeWebIdentity)
 			return
 		}},
-		{"mfa_serial", func(_ *loader, i *Identity, v value) error { i.MFASerial = v.text; return checkDevice(v.text) }},
+		{"mfa_serial", func(_ *loader, i *Identity, v value) error { return checked(&i.MFASerial, v, checkDevice) }},
 		{"mfa_process", func(_ *loader, i *Identity, v value) error { i.MFAProcess = v.text; return nil }},
 		{"mfa_process_unattended", func(_ *loader, i *Identity, v value) (err error) {
 			i.MFAProcessUnattended, err = parseBool(v.text)
@@ -64,7 +64,7 @@ func identitySettings() []setting[Identity] {
 			return
 		}},
 		{"saml_assertion_process", func(_ *loader, i *Identity, v value) error { i.SAMLProcess = v.text; return nil }},
-		{"principal_arn", func(_ *loader, i *Identity, v value) error { i.PrincipalARN = v.text; return checkProvider(v.text) }},
+		{"principal_arn", func(_ *loader, i *Identity, v value) error { return checked(&i.PrincipalARN, v, checkProvider) }},
 		{"web_identity_token_file", func(l *loader, i *Identity, v value) (err error) {
 			i.WebIdentityTokenFile, err = l.path(v)
 			return
@@ -77,7 +77,7 @@ func profileSettings() []setting[Profile] {
 	return append([]setting[Profile]{
 		{"identity", func(_ *loader, p *Profile, v value) error { p.Identity = v.text; return nil }},
 		{"source_profile", func(_ *loader, p *Profile, v value) error { p.SourceProfile = v.text; return nil }},
-		{"role_arn", func(_ *loader, p *Profile, v value) error { p.RoleARN = v.text; return checkRole(v.text) }},
+		{"role_arn", func(_ *loader, p *Profile, v value) error { return checked(&p.RoleARN, v, checkRole) }},
 		{"mfa", func(_ *loader, p *Profile, v value) (err error) {
 			p.MFA, err = parseOne(v.text, MFAAuto, MFASession, MFADirect)
 			return
@@ -95,7 +95,7 @@ func profileSettings() []setting[Profile] {
 			p.Write, err = parseOne(v.text, WriteCredentials, WriteProcess, WriteNone)
 			return
 		}},
-		{"section", func(_ *loader, p *Profile, v value) error { p.Section = v.text; return checkName(v.text) }},
+		{"section", func(_ *loader, p *Profile, v value) error { return checked(&p.Section, v, checkName) }},
 		{"confirm", func(_ *loader, p *Profile, v value) (err error) { p.Confirm, err = parseBool(v.text); return }},
 		{"region", func(_ *loader, p *Profile, v value) (err error) { p.Region, err = parseRegion(v.text); return }},
 		{"output", func(_ *loader, p *Profile, v value) (err error) {
@@ -130,14 +130,23 @@ func roleSettings() []setting[Profile] {
 	}
 }
 
+// checked keeps a value that check takes.
+func checked(to *string, v value, check func(string) error) error {
+	err := check(v.text)
+	if err == nil {
+		*to = v.text
+	}
+	return err
+}
+
 func setBool(b **bool, v value) error {
 	got, err := parseBool(v.text)
 	*b = &got
 	return err
 }
 
-// apply sets everything that sec holds. What is refused keeps its zero value or
-// the text as it stands; the config is not handed out then.
+// apply sets everything that sec holds. What is refused keeps its default, so
+// that one mistake is told once.
 func apply[T any](l *loader, t *T, settings []setting[T], sec *section) {
 	for _, key := range sec.order {
 		i := slices.IndexFunc(settings, func(s setting[T]) bool { return s.key == key })

@@ -18,7 +18,7 @@ const (
 
 	// SocketPathFile is the file in the state folder in which the daemon leaves
 	// the path of its socket, for clients with another environment.
-	SocketPathFile = "socket-path"
+	SocketPathFile = "socket"
 )
 
 // Paths gives the user's config file and the system-wide one below it:

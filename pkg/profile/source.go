@@ -162,10 +162,11 @@ func splitTitle(title string) (kind, name string) {
 }
 
 func (s *source) unknownSection(l inifile.Line, sec *section) {
-	near := nearest(sec.kind, []string{kindDefaults, kindIdentity, kindProfile})
+	kind := strings.ToLower(sec.kind)
+	near := nearest(kind, []string{kindDefaults, kindIdentity, kindProfile})
 	form := map[string]string{kindDefaults: "[defaults]", kindIdentity: "[identity NAME]", kindProfile: "[profile NAME]"}[near]
 	hint := "write [profile " + sec.kind + "] or [identity " + sec.kind + "] if that is its name"
-	if sec.name != "" || distance(sec.kind, near) <= 2 {
+	if sec.name != "" || distance(kind, near) <= 2 {
 		hint = "write " + form
 	}
 	s.reject(l, fmt.Sprintf("unknown section %s, the nearest known is %s", quoted(sec.title()), form), hint)

@@ -87,25 +87,31 @@ func (e *Engine) profileDueLocked(p *profile, t time.Time) (at time.Time, ok boo
 	if p.flying || p.Role.ARN == "" {
 		return time.Time{}, false
 	}
-	if _, err := e.signerLocked(p, t); err != nil {
-		return time.Time{}, false
-	}
-	switch {
-	case p.force:
-		return t, true
-	case !p.current.UsableAt(t), p.current.Issued.After(t.Add(time.Minute)):
-		// None, run out, or from a future that a stepped clock took back.
-		return later(t, p.fail.next), true
-	}
-	return later(dueAt(p.Before, p.current, e.sessionOfLocked(p)), p.fail.next), true
+	_, err := e.signerLocked(p, t)
+	return e.planLocked(p, t), err == nil
 }
 
-// sessionOfLocked is the MFA session at the root of p; zero for federated ones.
-func (e *Engine) sessionOfLocked(p *profile) creds.Credentials {
-	if id := e.ids[p.Identity]; id != nil {
-		return id.session
+// planLocked tells when a role should be assumed, if it can be.
+func (e *Engine) planLocked(p *profile, t time.Time) time.Time {
+	switch {
+	case p.force:
+		return t
+	case !p.current.UsableAt(t), p.current.Issued.After(t.Add(time.Minute)):
+		// None, run out, or from a future that a stepped clock took back.
+		return later(t, p.fail.next)
 	}
-	return creds.Credentials{}
+	return later(dueAt(p.Before, p.current, e.endingLocked(p)), p.fail.next)
+}
+
+// endingLocked is the MFA session whose end p has to reckon with. There is none
+// for federated identities, and none while a program gets the next session's
+// code: everything is fetched with that one in a moment.
+func (e *Engine) endingLocked(p *profile) creds.Credentials {
+	id := e.ids[p.Identity]
+	if id == nil || id.Unattended && id.flight != nil {
+		return creds.Credentials{}
+	}
+	return id.session
 }
 
 // signerLocked gives the credentials that p's role is assumed with. A parent
@@ -128,19 +134,17 @@ func (e *Engine) signerLocked(p *profile, t time.Time) (creds.Credentials, error
 	if parent == nil {
 		return creds.Credentials{}, &creds.Error{Code: creds.CodeConfig, Op: "profile " + p.Name + " has no source profile " + p.Source}
 	}
-	if at, ok := e.profileDueLocked(parent, t); parent.flying || (ok && !at.After(t)) {
+	_, err := e.signerLocked(parent, t)
+	coming := err == nil || err == errParentFirst // the parent can be assumed itself
+	switch {
+	case parent.flying, coming && parent.Role.ARN != "" && !e.planLocked(parent, t).After(t):
 		return creds.Credentials{}, errParentFirst
-	}
-	if parent.current.UsableAt(t) {
+	case parent.current.UsableAt(t):
 		return parent.current, nil
-	}
-	if parent.fail.err != nil {
+	case parent.fail.err != nil:
 		return creds.Credentials{}, parent.fail.err
 	}
-	if _, err := e.signerLocked(parent, t); err != nil {
-		return creds.Credentials{}, err
-	}
-	return creds.Credentials{}, errParentFirst
+	return creds.Credentials{}, err
 }
 
 // errParentFirst is never shown: whoever meets it waits for the parent.
@@ -162,7 +166,7 @@ func (e *Engine) startRoleLocked(p *profile) {
 	if err != nil || p.flying || e.run == nil {
 		return
 	}
-	p.flying = true
+	p.flying, p.force = true, false
 	e.batch.flying++
 	cfg, ctx := p.Profile, e.run
 	e.flights.Go(func() {
@@ -184,7 +188,7 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 	defer e.Nudge()
 	defer e.changedLocked()
 	t := now()
-	p.flying, p.force = false, false
+	p.flying = false
 	e.batch.flying--
 	if e.profiles[cfg.Name] != p || p.Fingerprint != cfg.Fingerprint || e.locked {
 		return // the configuration went on meanwhile

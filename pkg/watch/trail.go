@@ -55,7 +55,7 @@ func (t *trail) follow(path string) {
 		rest = append(split(to), rest...)
 	}
 	t.dirs[at] = true
-	
+	t.dirs[filepath.Dir(at)] = true
 }
 
 func split(path string) []string {

@@ -13,12 +13,14 @@ import (
 )
 
 // deadline is generous: what is tested is that a change is told at all.
-const deadline = 3 * time.Second
+const deadline = 20 * time.Second
 
-// started runs w on paths until the test ends.
+// started runs w on paths until the test ends. When it returns, w is watching:
+// else the first look of Run would find what notifications have to tell.
 func started(t *testing.T, w *Watcher, paths ...string) <-chan []string {
 	t.Helper()
-	w.Set(paths...)
+	probe := filepath.Join(t.TempDir(), "probe")
+	w.Set(append(paths, probe)...)
 	ctx, cancel := context.WithCancel(context.Background())
 	changed := make(chan []string)
 	done := make(chan struct{})
@@ -30,6 +32,8 @@ func started(t *testing.T, w *Watcher, paths ...string) <-chan []string {
 		cancel()
 		<-done
 	})
+	write(t, probe, "x")
+	want(t, changed, probe)
 	return changed
 }
 
@@ -135,6 +139,20 @@ func changesAreTold(t *testing.T, watcher func() *Watcher) {
 			want(t, c, p)
 		}
 	})
+	t.Run("a write that keeps size and time", func(t *testing.T) {
+		p := filepath.Join(t.TempDir(), "config.ini")
+		write(t, p, "a")
+		info, err := os.Stat(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := started(t, watcher(), p)
+		write(t, p, "b")
+		if err := os.Chtimes(p, info.ModTime(), info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		want(t, c, p)
+	})
 	t.Run("saves by rename", func(t *testing.T) {
 		p := filepath.Join(t.TempDir(), "config.ini")
 		write(t, p, "a")
@@ -199,7 +217,7 @@ func throughLinks(t *testing.T, watcher func() *Watcher) {
 	})
 	t.Run("a symlink that points elsewhere", func(t *testing.T) {
 		d := t.TempDir()
-		link, one, two := filepath.Join(d, "config.ini"), filepath.Join(mkdir(t, filepath.Join(d, "1")), "f"), filepath.Join(mkdir(t, filepath.Join(d, "2")), "f")
+		link, one, two := filepath.Join(mkdir(t, filepath.Join(d, "home", "user")), "config.ini"), filepath.Join(mkdir(t, filepath.Join(d, "1")), "f"), filepath.Join(mkdir(t, filepath.Join(d, "2")), "f")
 		write(t, one, "a")
 		write(t, two, "b")
 		symlink(t, one, link)
@@ -212,14 +230,15 @@ func throughLinks(t *testing.T, watcher func() *Watcher) {
 	})
 	t.Run("a symlinked folder in the middle", func(t *testing.T) {
 		d := t.TempDir()
-		p := filepath.Join(d, "data", "config.ini")
+		data := filepath.Join(mkdir(t, filepath.Join(d, "etc", "mfad")), "data")
+		p := filepath.Join(data, "config.ini")
 		for _, v := range []string{"v1", "v2"} {
 			write(t, filepath.Join(mkdir(t, filepath.Join(d, v)), "config.ini"), v)
 		}
-		symlink(t, "v1", filepath.Join(d, "data"))
+		symlink(t, filepath.Join("..", "..", "v1"), data)
 		c := started(t, watcher(), p)
-		symlink(t, "v2", filepath.Join(d, "data.tmp"))
-		rename(t, filepath.Join(d, "data.tmp"), filepath.Join(d, "data"))
+		symlink(t, filepath.Join("..", "..", "v2"), data+".tmp")
+		rename(t, data+".tmp", data)
 		want(t, c, p)
 		write(t, filepath.Join(d, "v2", "config.ini"), "v3")
 		want(t, c, p)

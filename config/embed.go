@@ -1,0 +1,10 @@
+// Package config carries the files that mfad installs or shows, inside the
+// binary. It holds no code and reads nothing from disk.
+package config
+
+import "embed"
+
+// Files holds mfad.example.ini, a config with every key in it.
+//
+//go:embed mfad.example.ini
+var Files embed.FS

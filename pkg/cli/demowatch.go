@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/mfa"
+)
+
+// watch draws the profiles until Ctrl-C, and asks for a code whenever a real
+// mfad would.
+func (d *demo) watch(ctx context.Context) error {
+	fmt.Fprintf(d.app.out, "A simulated AWS, in which an hour passes in %v. Point a real AWS CLI at it:\n%s\nCtrl-C ends the demo.\n\n",
+		time.Hour/demoWatched, d.commands())
+	for ctx.Err() == nil {
+		if err := d.ask(ctx); err != nil {
+			break
+		}
+		if err := d.draw(ctx); err != nil {
+			break
+		}
+	}
+	if ctx.Err() == nil {
+		return nil
+	}
+	fmt.Fprintln(d.app.out, "\nThe demo is over; nothing is left of it.")
+	return statusError(0)
+}
+
+// ask has the person type what the phone shows, or press Enter.
+func (d *demo) ask(ctx context.Context) error {
+	t, err := openTerminal()
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	for {
+		shown, err := d.device.NextCode(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(t.file, "Your phone shows %s. Type it, or press Enter.\n", shown)
+		text, err := t.line(ctx, questionText(mfa.Question{Identity: "demo", Serial: d.device.Serial, Since: time.Now()}))
+		if err != nil {
+			return err
+		}
+		if text == "" {
+			text = shown
+		}
+		var out localapi.Outcome
+		if err := d.client.Do(ctx, "/v1/login", localapi.LoginRequest{Target: "demo", Code: text}, &out); err == nil {
+			fmt.Fprintln(t.file)
+			return nil
+		} else if ctx.Err() != nil {
+			return err
+		} else {
+			d.app.report(err)
+		}
+	}
+}
+
+// draw redraws the picture in place until a code is needed again.
+func (d *demo) draw(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mu sync.Mutex // guards last
+	var last *localapi.Status
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer cancel()
+	following.Go(func() {
+		_ = d.client.Events(ctx, func(st localapi.Status) { // it ends with ctx, or with the daemon
+			mu.Lock()
+			defer mu.Unlock()
+			last = &st
+		})
+	})
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	lines := 0
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		mu.Lock()
+		st := last
+		mu.Unlock()
+		if st == nil {
+			continue
+		}
+		var picture bytes.Buffer
+		if lines > 0 {
+			fmt.Fprintf(&picture, "\x1b[%dA", lines)
+		}
+		body := &bytes.Buffer{}
+		writeDemo(body, *st, time.Now())
+		lines = bytes.Count(body.Bytes(), []byte("\n"))
+		picture.Write(bytes.ReplaceAll(body.Bytes(), []byte("\n"), []byte("\x1b[K\n")))
+		if _, err := d.app.out.Write(picture.Bytes()); err != nil {
+			return err
+		}
+		if fresh(*st) == 0 && st.Identities[0].State == "mfa_required" {
+			fmt.Fprintln(d.app.out, "\nThe session has ended, as it does after 36 hours in life: one code again.")
+			return nil
+		}
+	}
+}
+
+// writeDemo draws what status does, with the session's short life as the whole.
+func writeDemo(w *bytes.Buffer, st localapi.Status, now time.Time) {
+	rows := [][]string{{"IDENTITY", "STATE", "SESSION"}}
+	for _, i := range st.Identities {
+		rows = append(rows, []string{i.Name, i.State, remaining(i.SessionExpires, 4*time.Hour/demoWatched, now)})
+	}
+	writeTable(w, rows)
+	w.WriteByte('\n')
+	rows = [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
+	for _, p := range st.Profiles {
+		rows = append(rows, []string{p.Name, p.State, remaining(p.Expires, lifetime(p), now), next(p.NextRefresh, now), text(p.Via)})
+	}
+	writeTable(w, rows)
+}

@@ -1,0 +1,155 @@
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// world is AWS, the person and the files of one test. It grants what AWS would,
+// and can be away or refuse.
+type world struct {
+	t     *testing.T
+	start time.Time
+
+	mu        sync.Mutex
+	seq       int
+	moments   []string // "1h30m0s session", in the order of the calls
+	issued    map[string]time.Time
+	published []Saved
+
+	latency time.Duration
+	grant   time.Duration // of a role; 0: an hour
+	outage  func(since time.Duration) error
+	refuse  map[string]error // by profile
+	code    func(ctx context.Context, prev error) (string, error)
+	session func(code string) error
+	settled []error
+}
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, start: now(), issued: map[string]time.Time{}, refuse: map[string]error{},
+		code: func(context.Context, error) (string, error) { return "123456", nil }}
+}
+
+func (w *world) note(format string, args ...any) {
+	w.moments = append(w.moments, time.Since(w.start).Round(time.Second).String()+" "+fmt.Sprintf(format, args...))
+}
+
+func (w *world) credentials(lifetime time.Duration) creds.Credentials {
+	w.seq++
+	c := creds.Credentials{AccessKeyID: fmt.Sprintf("ASIA%04d", w.seq), SecretAccessKey: creds.NewSecret("s"), SessionToken: creds.NewSecret("t"),
+		Issued: now(), Expires: now().Add(lifetime)}
+	w.issued[c.AccessKeyID] = c.Expires
+	return c
+}
+
+func (w *world) away() error {
+	if w.outage == nil {
+		return nil
+	}
+	return w.outage(time.Since(w.start))
+}
+
+func (w *world) StartSession(ctx context.Context, id Identity, code creds.Secret) (creds.Credentials, error) {
+	time.Sleep(w.latency)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.away(); err != nil {
+		return creds.Credentials{}, err
+	}
+	if w.session != nil {
+		if err := w.session(code.Reveal()); err != nil {
+			w.note("refused %s", id.Name)
+			return creds.Credentials{}, err
+		}
+	}
+	w.note("session %s", id.Name)
+	return w.credentials(id.SessionDuration), nil
+}
+
+func (w *world) AssumeRole(_ context.Context, p Profile, from creds.Credentials) (creds.Credentials, Via, error) {
+	time.Sleep(w.latency)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.away(); err != nil {
+		return creds.Credentials{}, "", err
+	}
+	if end, ok := w.issued[from.AccessKeyID]; !ok || !now().Before(end) {
+		return creds.Credentials{}, "", &creds.Error{Code: creds.CodeExpired, Op: "expired"}
+	}
+	if err := w.refuse[p.Name]; err != nil {
+		w.note("no %s", p.Name)
+		return creds.Credentials{}, "", err
+	}
+	w.note("%s", p.Name)
+	grant := w.grant
+	if grant == 0 {
+		grant = time.Hour
+	}
+	return w.credentials(grant), ViaSession, nil
+}
+
+func (w *world) Next(ctx context.Context, _ Identity, prev error) (Attempt, error) {
+	code, err := w.code(ctx, prev)
+	return Attempt{Code: creds.NewSecret(code)}, err
+}
+
+func (w *world) Settle(_ Identity, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled = append(w.settled, err)
+}
+
+func (w *world) Publish(_ context.Context, s Saved) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.published = append(w.published, Saved{maps.Clone(s.Sessions), maps.Clone(s.Profiles)})
+	return nil
+}
+
+// roles gives one identity and n roles below it.
+func roles(n int, unattended bool) ([]Identity, []Profile) {
+	ids := []Identity{{Name: "corp", Serial: "serial", SessionDuration: 36 * time.Hour, Unattended: unattended}}
+	var ps []Profile
+	for i := range n {
+		ps = append(ps, Profile{Name: fmt.Sprintf("p%d", i), Identity: "corp", Role: creds.Role{ARN: "role"}})
+	}
+	return ids, ps
+}
+
+// bubble runs an engine in simulated time.
+func bubble(t *testing.T, setup func(*world) Options, body func(*testing.T, *world, *Engine)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := Options{AWS: w, Codes: w, Sink: w, Draw: func() float64 { return 0.5 }}
+		if setup != nil {
+			extra := setup(w)
+			o.Wait = extra.Wait
+		}
+		e := New(o)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); e.Run(ctx) }()
+		synctest.Wait()
+		body(t, w, e)
+		cancel()
+		<-done
+	})
+}
+
+// said gives the moments so far and forgets them.
+func (w *world) said() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.moments
+	w.moments = nil
+	return m
+}
