@@ -4,7 +4,8 @@ package config
 
 import "embed"
 
-// Files holds mfad.example.ini, a config with every key in it.
+// Files holds mfad.example.ini, a config with every key in it, and the service
+// templates mfad.service (systemd) and mfad.plist (launchd).
 //
-//go:embed mfad.example.ini
+//go:embed mfad.example.ini mfad.service mfad.plist
 var Files embed.FS

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -175,7 +174,7 @@ func (d *Device) codeOf(step int64) string {
 }
 
 func (s *Sim) stepLengthLocked() time.Duration {
-	return codeStep / time.Duration(max(s.codeStepFactor, 1))
+	return codeStep / time.Duration(max(s.CodeStepFactor, 1))
 }
 
 // stepLocked numbers the step that t lies in, from 1970.
@@ -186,7 +185,7 @@ func (s *Sim) stepLocked(t time.Time) int64 {
 // device finds one of the user's devices; nil if the serial is no one's.
 func (u *User) device(serial string) *Device {
 	for _, d := range u.devices {
-		if strings.EqualFold(d.Serial, serial) {
+		if d.Serial == serial {
 			return d
 		}
 	}

@@ -23,6 +23,6 @@
 //
 // # Shortened time
 //
-// [Sim.SetLifetimeFactor] and [Sim.SetCodeStepFactor] let hours pass in minutes.
+// [Sim.LifetimeFactor] and [Sim.CodeStepFactor] let hours pass in minutes.
 // Requests are still checked by AWS's limits; only what is granted is shorter.
 package awssim

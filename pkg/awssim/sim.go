@@ -9,13 +9,21 @@ import (
 // empty AWS, ready to use; all methods are safe for concurrent use. A Sim must
 // not be copied after first use.
 type Sim struct {
+	// LifetimeFactor divides the lifetime of whatever is granted: with 60, an
+	// hour asked for and reported as allowed ends after a minute. The age of an
+	// MFA ([Role.MaxMFAAge]) runs as much faster. Expiration is then written with
+	// milliseconds, where AWS writes whole seconds. Below 2 it does nothing. Set
+	// it before the first request.
+	LifetimeFactor int
+	// CodeStepFactor divides the 30 s of a one-time code. Codes of ordinary
+	// authenticators fit only 0 and 1. Set it before the first request.
+	CodeStepFactor int
+
 	mu sync.Mutex // guards all below, and the state of every User and Device made by this Sim
 
 	partition      string // "" means aws
 	clockOffset    time.Duration
 	keyPropagation time.Duration
-	lifetimeFactor int // 0 means 1
-	codeStepFactor int // 0 means 1
 
 	users      map[string]*User      // by ARN
 	keys       map[string]*accessKey // by access key ID
@@ -74,24 +82,6 @@ func (s *Sim) SetKeyPropagation(d time.Duration) {
 	s.keyPropagation = d
 }
 
-// SetLifetimeFactor divides the lifetime of whatever is granted from now on by
-// n: with 60, an hour asked for and reported as allowed ends after a minute.
-// The age of an MFA ([Role.MaxMFAAge]) runs n times as fast. Expiration is then
-// written with milliseconds, where AWS writes whole seconds. n below 1 means 1.
-func (s *Sim) SetLifetimeFactor(n int) {
-	s.lock()
-	defer s.mu.Unlock()
-	s.lifetimeFactor = n
-}
-
-// SetCodeStepFactor divides the 30 s of a one-time code by n. Codes of ordinary
-// authenticators fit only the factor 1. n below 1 means 1.
-func (s *Sim) SetCodeStepFactor(n int) {
-	s.lock()
-	defer s.mu.Unlock()
-	s.codeStepFactor = n
-}
-
 // SetPartition names the partition (aws, aws-cn, aws-us-gov, aws-eusc) of users
 // and roles added from now on and of the regions that may sign. "" means aws.
 // Call it before the first AddUser; a Sim has one partition, as AWS's are
@@ -120,13 +110,13 @@ func (s *Sim) arnLocked(service, account, resource string) string {
 
 // grantLocked is the lifetime really given for d.
 func (s *Sim) grantLocked(d time.Duration) time.Duration {
-	return d / time.Duration(max(s.lifetimeFactor, 1))
+	return d / time.Duration(max(s.LifetimeFactor, 1))
 }
 
 // expiryLocked is the end of something granted at now for d, to the precision
 // that [Sim.formatTimeLocked] tells, so that both sides agree on it.
 func (s *Sim) expiryLocked(now time.Time, d time.Duration) time.Time {
-	if s.lifetimeFactor > 1 {
+	if s.LifetimeFactor > 1 {
 		return now.Add(s.grantLocked(d)).Truncate(time.Millisecond)
 	}
 	return now.Truncate(time.Second).Add(d)
@@ -134,7 +124,7 @@ func (s *Sim) expiryLocked(now time.Time, d time.Duration) time.Time {
 
 // formatTimeLocked writes a time as STS does.
 func (s *Sim) formatTimeLocked(t time.Time) string {
-	if s.lifetimeFactor > 1 {
+	if s.LifetimeFactor > 1 {
 		return t.UTC().Format("2006-01-02T15:04:05.000Z")
 	}
 	return formatTime(t)

@@ -29,8 +29,6 @@ type User struct {
 	permissions permissions
 	needsMFA    bool
 	devices     []*Device
-	revoked     time.Time // sessions issued until then are refused
-	deleted     bool
 }
 
 // AccessKey is a long-term key.
@@ -163,7 +161,6 @@ func (u *User) DeleteKey(accessKeyID string) {
 func (u *User) RevokeSessions() {
 	u.sim.lock()
 	defer u.sim.mu.Unlock()
-	u.revoked = u.sim.nowLocked()
 	u.sim.revokeLocked(func(n *session) bool { return n.user == u })
 }
 
@@ -174,7 +171,7 @@ func (u *User) Delete() {
 	for _, k := range u.sim.keysOfLocked(u) {
 		delete(u.sim.keys, k.AccessKeyID)
 	}
-	u.deleted, u.devices = true, nil
+	u.devices = nil
 	delete(u.sim.users, u.ARN)
 	u.sim.revokeLocked(func(n *session) bool { return n.user == u })
 }

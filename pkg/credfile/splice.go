@@ -2,6 +2,7 @@ package credfile
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"github.com/mfad/mfad/pkg/inifile"
 )
@@ -139,14 +140,37 @@ func lookup(keys []Key, name string) (value string, ok bool) {
 }
 
 // replaceValue copies an option's line with another value. The continuation lines
-// of the old value are the caller's to leave out.
+// of the old value are the caller's to leave out. White space that only some tools
+// take for such is not kept.
 func replaceValue(out, src []byte, l inifile.Line, value string) []byte {
-	out = append(out, src[l.Start:l.ValueStart]...)
-	if c := src[l.ValueStart-1]; l.ValueStart == l.ValueEnd && (c == '=' || c == ':') {
+	before, after := src[l.Start:l.ValueStart], src[l.ValueEnd:l.End]
+	if !plain(before) || !plain(after) {
+		out = append(out, indentOf(src, l)...)
+		out = append(out, l.Name+" = "+value...)
+		return append(out, after[len(bytes.TrimRight(after, "\r\n")):]...)
+	}
+	out = append(out, before...)
+	if c := before[len(before)-1]; l.ValueStart == l.ValueEnd && (c == '=' || c == ':') {
 		out = append(out, ' ')
 	}
 	out = append(out, value...)
-	return append(out, src[l.ValueEnd:l.End]...)
+	return append(out, after...)
+}
+
+// indentOf gives the white space before a line, as blanks where it is none to some
+// tools. It is as wide as before: what is indented more continues the line above.
+func indentOf(src []byte, l inifile.Line) []byte {
+	indent := src[l.Start : l.Start+l.Indent]
+	if plain(indent) {
+		return indent
+	}
+	return bytes.Repeat([]byte(" "), utf8.RuneCount(indent))
+}
+
+// plain tells whether what stands around a value is ASCII without control
+// characters but tabs and the line's end.
+func plain(b []byte) bool {
+	return !bytes.ContainsFunc(bytes.TrimRight(b, "\r\n"), func(r rune) bool { return r != '\t' && (r < ' ' || r > '~') })
 }
 
 // missing gives the keys that section i lacks, by the number of the line after
@@ -195,7 +219,7 @@ func insertKeys(out []byte, d *document, i int, l inifile.Line, keys []Key) []by
 	}
 	out = endLine(out, eol)
 	for _, k := range keys {
-		out = append(out, d.Src[like.Start:like.Start+like.Indent]...)
+		out = append(out, indentOf(d.Src, like)...)
 		out = append(out, k.Name+" = "+k.Value+eol...)
 	}
 	return out

@@ -240,6 +240,37 @@ func TestAnEmptiedFileIsLookedAtAgain(t *testing.T) {
 	same(t, "a file that stays empty", content(t, f.Credentials), section("prod", 2))
 }
 
+func TestAWriteBeforeTheRenameIsSeen(t *testing.T) {
+	t.Parallel()
+	f := home(t, "[a]\nx=1\n", "")
+	calls := 0
+	written, err := f.edit(t.Context(), f.Credentials, func(d *document) ([]byte, error) {
+		if calls++; calls == 2 { // the first call is without the lock
+			put(t, f.Credentials, "[a]\nx=2\n")
+		}
+		return appendSections(bytes.Clone(d.Src), "\n", []addition{{"b", []Key{{"y", "1"}}}}), nil
+	})
+	if !written || err != nil || calls != 3 {
+		t.Errorf("edit = %v, %v after %d plans; want written after 3", written, err, calls)
+	}
+	same(t, "credentials", content(t, f.Credentials), "[a]\nx=2\n\n[b]\ny = 1\n")
+	if left := leftovers(f.Credentials); left != nil {
+		t.Errorf("temporary files left: %q", left)
+	}
+}
+
+func TestAFileThatAppearsIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	put(t, from, "new")
+	put(t, to, "theirs")
+	if err := renameNew(from, to); !errors.Is(err, os.ErrExist) {
+		t.Errorf("renameNew = %v, want that the file exists", err)
+	}
+	same(t, "the file there", content(t, to), "theirs")
+}
+
 func TestAWriteToTheReplacedFileIsMerged(t *testing.T) {
 	t.Parallel()
 	if !keepsReplaced {

@@ -30,12 +30,12 @@ func timeout(seconds float64, unset time.Duration) time.Duration {
 
 // Credentials implements [localapi.Backend].
 func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest, talk localapi.Talk) (localapi.Process, error) {
-	if c, ok := d.engine.Cached(r.Profile); ok {
-		return process(c, r.For, time.Now()), nil
-	}
 	p, err := d.servable(r.Profile)
 	if err != nil {
 		return localapi.Process{}, err
+	}
+	if c, ok := d.engine.Cached(r.Profile); ok {
+		return process(c, r.For, time.Now()), nil
 	}
 	if r.Cached {
 		return localapi.Process{}, &creds.Error{Code: creds.CodeMFARequired, Op: "nothing is cached for profile " + r.Profile,
@@ -58,7 +58,7 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 }
 
 // servable tells why nothing can be served at all: no such profile, mfad is
-// locked, or the keyring is.
+// locked, or the keyring is, or the user wants a question that cannot be asked.
 func (d *Daemon) servable(name string) (*profile.Profile, error) {
 	p, err := d.conf().Profile(name)
 	if err != nil {
@@ -67,6 +67,9 @@ func (d *Daemon) servable(name string) (*profile.Profile, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
+	case p.Confirm:
+		return nil, &creds.Error{Code: creds.CodeUsage, Op: "profile " + name + " wants each hand-out confirmed, and this version cannot ask for that yet",
+			Hint: "remove confirm from [profile " + name + "]"}
 	case d.locked:
 		return nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
 	case !d.keyring.ready && d.keyring.err != nil:

@@ -130,11 +130,7 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	w := &watch.Watcher{}
 	_, files := d.watched()
 	w.Set(files...) // before they are read: no edit in between is missed
-	if err := d.load(); err != nil {
-		d.Log.Error("the config is not in force", "error", err)
-	}
-	_, files = d.watched()
-	w.Set(files...)
+	d.reloadWatching(w)
 	var parts sync.WaitGroup
 	parts.Go(func() { d.engine.Run(ctx) })
 	parts.Go(func() { d.tendKeyring(ctx) })

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -133,7 +134,7 @@ func (d *Daemon) openSessions(ctx context.Context, kr keyring.Store) error {
 		}
 	}
 	if err != nil {
-		return err
+		return &creds.Error{Code: creds.CodeOf(err), Op: "the keyring cannot be used", Hint: creds.HintOf(err), Err: errors.Unwrap(err)}
 	}
 	return d.store.use(state.OpenSessions(d.dir, key))
 }

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"slices"
 
+	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/watch"
 )
 
@@ -27,12 +29,7 @@ func (d *Daemon) watch(ctx context.Context, w *watch.Watcher) {
 			return
 		}
 		if slices.ContainsFunc(paths, func(p string) bool { return slices.Contains(own, p) }) {
-			if err := d.load(); err != nil {
-				d.Log.Error("the config is not in force", "error", err)
-			}
-			var all []string
-			own, all = d.watched()
-			w.Set(all...)
+			own = d.reloadWatching(w)
 		}
 		d.rewrite(ctx)
 	}
@@ -44,13 +41,38 @@ func (d *Daemon) rewrite(ctx context.Context) {
 	}
 }
 
-// watched are the files that decide what the config is, and these and AWS's two.
+// reloadWatching loads the config, and once more if it names files that were not
+// watched yet: what they held may be out of date already.
+func (d *Daemon) reloadWatching(w *watch.Watcher) (own []string) {
+	before, _ := d.watched()
+	for {
+		if err := d.load(); err != nil {
+			d.Log.Error("the config is not in force", "error", err)
+		}
+		own, all := d.watched()
+		w.Set(all...)
+		if !slices.ContainsFunc(own, func(p string) bool { return !slices.Contains(before, p) }) {
+			return own
+		}
+		before = own
+	}
+}
+
+// watched are the files that decide what the config is, those that a broken edit
+// names included, and these and AWS's two.
 func (d *Daemon) watched() (own, all []string) {
-	c := d.conf()
+	d.mu.Lock()
+	c, broken := d.config, d.cfgErr
+	d.mu.Unlock()
 	own = c.Files()
-	if d.Paths.SystemConfig != "" && !slices.Contains(own, d.Paths.SystemConfig) {
+	if e, ok := errors.AsType[*profile.Errors](broken); ok {
+		own = append(own, e.Files...)
+	}
+	if d.Paths.SystemConfig != "" {
 		own = append(own, d.Paths.SystemConfig)
 	}
+	slices.Sort(own)
+	own = slices.Compact(own)
 	f := d.files(c)
 	return own, append(slices.Clone(own), f.Credentials, f.Config)
 }

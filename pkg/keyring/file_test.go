@@ -54,6 +54,7 @@ func TestFileIsLockedUntilUnlocked(t *testing.T) {
 
 func TestNoFileYet(t *testing.T) {
 	f := NewFile(filepath.Join(t.TempDir(), "state", FileName))
+	f.cost = 10
 	if f.Exists() {
 		t.Error("Exists = true for no file")
 	}
@@ -160,6 +161,7 @@ func TestFileOfAnotherPassphrase(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := NewFile(filepath.Join(t.TempDir(), FileName))
+	other.cost = 10
 	if err := other.Unlock(t.Context(), creds.NewSecret("other")); err != nil {
 		t.Fatal(err)
 	}

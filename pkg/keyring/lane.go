@@ -20,13 +20,12 @@ var errStillWaiting = errors.New("still waiting for the keyring to answer an ear
 // ever be stuck, however often the daemon tries.
 type lane struct {
 	turn chan struct{} // holds a token while a call is under way
-	// hangUp tries to make a call return that has not answered in time. It must
-	// not wait. May be nil.
+	// hangUp tries to make a call return that has not answered in time. It may
+	// be called more than once on a call and must not wait. May be nil.
 	hangUp func()
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards overdue
 	overdue time.Time  // when the call under way should have answered; zero when none is
-	hung    bool       // hangUp was tried on the call under way
 }
 
 func newLane(hangUp func()) *lane {
@@ -41,9 +40,10 @@ type outcome struct {
 // run gives what call gives, or after limit (or when ctx ends) the context's
 // error. The call gets a context that ends then, too.
 func (l *lane) run(ctx context.Context, limit time.Duration, call func(context.Context) (creds.Secret, error)) (creds.Secret, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	overdue := time.Now().Add(limit)
+	ctx, cancel := context.WithDeadline(ctx, overdue)
 	defer cancel()
-	if err := l.enter(ctx); err != nil {
+	if err := l.enter(ctx, overdue); err != nil {
 		return creds.Secret{}, err
 	}
 	done := make(chan outcome, 1)
@@ -60,7 +60,7 @@ func (l *lane) run(ctx context.Context, limit time.Duration, call func(context.C
 	case r := <-done: // both happened; the answer says more
 		return r.value, late(ctx, r.err)
 	default:
-		l.giveUp(ctx)
+		l.giveUp()
 		return creds.Secret{}, late(ctx, ctx.Err())
 	}
 }
@@ -73,8 +73,9 @@ func late(ctx context.Context, err error) error {
 	return fail(creds.CodeKeyringTimeout, hintHung, fmt.Errorf("the keyring did not answer in time: %w", err))
 }
 
-// enter waits for the lane.
-func (l *lane) enter(ctx context.Context) error {
+// enter waits for the lane, for a call that should have answered when it is
+// overdue.
+func (l *lane) enter(ctx context.Context, overdue time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return late(ctx, err)
 	}
@@ -87,14 +88,13 @@ func (l *lane) enter(ctx context.Context) error {
 		select {
 		case l.turn <- struct{}{}:
 		case <-ctx.Done():
-			l.giveUp(ctx)
+			l.giveUp()
 			return late(ctx, ctx.Err())
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.overdue, _ = ctx.Deadline()
-	l.hung = false
+	l.overdue = overdue
 	return nil
 }
 
@@ -111,17 +111,10 @@ func (l *lane) isOverdue() bool {
 	return !l.overdue.IsZero() && !time.Now().Before(l.overdue)
 }
 
-// giveUp ends a wait. A caller that went away by itself says nothing about the
-// keyring, so only time that ran out counts as a hang.
-func (l *lane) giveUp(ctx context.Context) {
-	if l.hangUp == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return
-	}
-	l.mu.Lock()
-	first := !l.hung
-	l.hung = true
-	l.mu.Unlock()
-	if first {
+// giveUp ends a wait. A caller that went away by itself, or had little time,
+// says nothing about the keyring: only a call that is overdue is hung up on.
+func (l *lane) giveUp() {
+	if l.hangUp != nil && l.isOverdue() {
 		l.hangUp()
 	}
 }

@@ -115,14 +115,31 @@ func TestCallWaitsForSlowOne(t *testing.T) {
 	})
 }
 
-func TestCancelledCallerDoesNotHangUp(t *testing.T) {
+func TestImpatientCallerDoesNotHangUp(t *testing.T) {
+	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(100*time.Millisecond, cancel)
+			return ctx, cancel
+		},
+		"short deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 100*time.Millisecond)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { impatient(t, end) })
+	}
+}
+
+func impatient(t *testing.T, end func(context.Context) (context.Context, context.CancelFunc)) {
 	synctest.Test(t, func(t *testing.T) {
 		sys := newWilling()
 		o := newOS(stub{get: func(string) (string, error) { time.Sleep(time.Second); return "v", nil }}, sys)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(100*time.Millisecond, cancel)
-		if _, err := o.Get(ctx, "a"); !errors.Is(err, context.Canceled) {
-			t.Errorf("Get = %v, want context canceled", err)
+		ctx, cancel := end(t.Context())
+		defer cancel()
+		start := time.Now()
+		_, err := o.Get(ctx, "a")
+		if took := time.Since(start); took != 100*time.Millisecond || !errors.Is(err, ctx.Err()) {
+			t.Errorf("Get = %v after %v, want %v after 100ms", err, took, ctx.Err())
 		}
 		// The first call goes on for 0.9 s and is no reason to fail the next.
 		if v, err := o.Get(t.Context(), "a"); err != nil || v.Reveal() != "v" {

@@ -131,38 +131,38 @@ func (l *loader) checkOrigin(p *Profile) {
 
 // resolve follows each chain to the identity at its root.
 func (l *loader) resolve() {
-	inLoop := map[*Profile]bool{}
+	done := map[*Profile]bool{}
 	for _, name := range l.cfg.profileNames {
 		var path []*Profile
+		place := map[*Profile]int{}
 		p := l.cfg.Profiles[name]
-		for p != nil && p.SourceProfile != "" && !slices.Contains(path, p) {
+		for p != nil && p.SourceProfile != "" && !done[p] {
+			if i, again := place[p]; again {
+				l.loop(path[i:])
+				break
+			}
+			place[p] = len(path)
 			path = append(path, p)
 			p = p.Source
 		}
-		switch {
-		case p == nil:
-		case slices.Contains(path, p):
-			l.loop(path[slices.Index(path, p):], inLoop)
-		case len(path) > 0:
-			path[0].Identity = p.Identity
+		for _, member := range path {
+			done[member] = true
+			if p != nil {
+				member.Identity = p.Identity
+			}
 		}
 	}
 }
 
-// loop reports each loop once, at the profile that stands first in the files.
-func (l *loader) loop(members []*Profile, seen map[*Profile]bool) {
-	if seen[members[0]] {
-		return
-	}
+// loop reports a loop at the profile that stands first in the files.
+func (l *loader) loop(members []*Profile) {
 	first := slices.IndexFunc(l.cfg.profileNames, func(n string) bool {
-		return slices.ContainsFunc(members, func(m *Profile) bool { return m.Name == n })
+		return slices.Contains(members, l.cfg.Profiles[n])
 	})
 	start := slices.Index(members, l.cfg.Profiles[l.cfg.profileNames[first]])
 	var names []string
 	for i := range members {
-		m := members[(start+i)%len(members)]
-		seen[m] = true
-		names = append(names, m.Name)
+		names = append(names, members[(start+i)%len(members)].Name)
 	}
 	names = append(names, names[0])
 	l.profileProblem(members[start], "source_profile", "give one of them an identity instead of its source_profile",

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -24,7 +23,7 @@ type Options struct {
 }
 
 // largest is far more than a config or a policy can need.
-const largest = 1 << 20
+const largest = 256 << 10
 
 // Load reads and checks the config at path. A file that does not exist is an
 // empty one, so a fresh account has a config with nothing in it.
@@ -73,16 +72,20 @@ func (l *loader) load(path string, data []byte) (*Config, error) {
 // merge puts the keys of below under those of above. The order is that of
 // above, then what is in below alone.
 func merge(above, below []*section) []*section {
+	byTitle := map[string]*section{}
+	for _, a := range above {
+		byTitle[a.title()] = a
+	}
 	for _, b := range below {
-		i := slices.IndexFunc(above, func(a *section) bool { return a.title() == b.title() })
-		if i < 0 {
+		a := byTitle[b.title()]
+		if a == nil {
 			above = append(above, b)
 			continue
 		}
 		for _, key := range b.order {
-			if _, set := above[i].values[key]; !set {
-				above[i].values[key] = b.values[key]
-				above[i].order = append(above[i].order, key)
+			if _, set := a.values[key]; !set {
+				a.values[key] = b.values[key]
+				a.order = append(a.order, key)
 			}
 		}
 	}
@@ -214,7 +217,7 @@ func readTrusted(path string) ([]byte, error) {
 	case err != nil:
 		return nil, unreadable(path, err)
 	case len(data) > largest:
-		return nil, refuse("shorten it", "the file is larger than 1 MiB")
+		return nil, refuse("shorten it", "the file is larger than 256 KiB")
 	}
 	return data, nil
 }

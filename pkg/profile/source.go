@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -44,7 +45,8 @@ type source struct {
 	*problems
 	file  string
 	scan  inifile.File
-	plain []byte // the source with every refused line blanked out
+	plain []byte         // the source with every refused line blanked out
+	first map[string]int // the line of each title's first header
 }
 
 func parseSource(ps *problems, file string, data []byte) []*section {
@@ -52,14 +54,14 @@ func parseSource(ps *problems, file string, data []byte) []*section {
 		ps.add(file, 1+bytes.Count(validPrefix(data), []byte("\n")), "this is not UTF-8 text", "save the file as UTF-8")
 		return nil
 	}
-	s := &source{problems: ps, file: file, scan: inifile.Scan(data), plain: bytes.Clone(data)}
+	s := &source{problems: ps, file: file, scan: inifile.Scan(data), plain: bytes.Clone(data), first: map[string]int{}}
 	for _, l := range s.scan.Preamble {
 		s.preamble(l)
 	}
 	var found []*section
 	kept := map[*section]inifile.Section{}
 	for _, in := range s.scan.Sections {
-		sec := s.header(in, found)
+		sec := s.header(in)
 		for _, l := range in.Lines[1:] {
 			s.line(sec, l)
 		}
@@ -111,7 +113,7 @@ func (s *source) preamble(l inifile.Line) {
 }
 
 // header gives the section that in opens, nil if its keys can't be judged.
-func (s *source) header(in inifile.Section, found []*section) *section {
+func (s *source) header(in inifile.Section) *section {
 	l := in.Lines[0]
 	text := s.scan.Text(l)
 	closing := strings.IndexByte(text, ']')
@@ -137,15 +139,13 @@ func (s *source) header(in inifile.Section, found []*section) *section {
 		s.reject(l, sec.title()+" has no name", "write ["+kind+" NAME]")
 		return nil
 	}
-	for _, other := range found {
-		if other.kind == sec.kind && other.name == sec.name {
-			s.reject(l, fmt.Sprintf("%s is there twice, first in line %d", sec.title(), other.line),
-				"put all its keys into one section")
-			return nil
-		}
+	if first, twice := s.first[sec.title()]; twice {
+		s.reject(l, fmt.Sprintf("%s is there twice, first in line %d", sec.title(), first),
+			"put all its keys into one section")
+		return nil
 	}
-	if err := checkName(sec.name); err != nil && kind != kindDefaults {
-		b := err.(*bad)
+	s.first[sec.title()] = l.Number
+	if b, refused := errors.AsType[*bad](checkName(sec.name)); refused && kind != kindDefaults {
 		s.add(s.file, l.Number, b.msg, b.hint)
 	}
 	return sec

@@ -1,0 +1,108 @@
+// Package pkg_test holds what is true of all packages together.
+package pkg_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mfad/mfad/"
+
+// rule says what a package below pkg/ may import: of mfad's, and of others'.
+type rule struct {
+	ours, others []string
+}
+
+var (
+	sys  = "golang.org/x/sys"
+	term = "golang.org/x/term"
+)
+
+// allowed is the import table of docs/design.md.
+var allowed = map[string]rule{
+	"creds":    {},
+	"inifile":  {},
+	"fastpath": {},
+	"awssim":   {},
+	"watch":    {nil, []string{"github.com/fsnotify/fsnotify"}},
+	"mfa":      {[]string{"creds"}, nil},
+	"refresh":  {[]string{"creds"}, nil},
+	"awsapi":   {[]string{"creds"}, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/net"}},
+	"keyring":  {[]string{"creds"}, []string{"github.com/zalando/go-keyring", "github.com/godbus/dbus", "filippo.io/age", sys}},
+	"state":    {[]string{"creds"}, []string{sys}},
+	"profile":  {[]string{"creds", "inifile"}, []string{"gopkg.in/ini.v1", sys}},
+	"credfile": {[]string{"creds", "inifile"}, []string{"gopkg.in/ini.v1", sys, "github.com/gofrs/flock"}},
+	"localapi": {[]string{"creds", "mfa"}, []string{sys}},
+	"daemon": {[]string{"awsapi", "credfile", "creds", "keyring", "localapi", "mfa", "profile", "refresh", "state", "watch"},
+		nil},
+	"cli": {[]string{"awsapi", "awssim", "credfile", "creds", "daemon", "inifile", "keyring", "localapi", "mfa", "profile", "state"},
+		[]string{"github.com/spf13/cobra", sys, term}},
+}
+
+func TestImportDirection(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		name, ours := strings.CutPrefix(path, module+"pkg/")
+		if !ours {
+			continue
+		}
+		may, listed := allowed[name]
+		if !listed {
+			t.Errorf("pkg/%s is not in the table: say in docs/design.md why it exists", name)
+			continue
+		}
+		for _, imp := range strings.Fields(imports) {
+			if dep, ours := strings.CutPrefix(imp, module+"pkg/"); ours {
+				if !slices.Contains(may.ours, dep) {
+					t.Errorf("%s may not import %s", name, dep)
+				}
+			} else if first, _, _ := strings.Cut(imp, "/"); strings.Contains(first, ".") &&
+				!slices.ContainsFunc(may.others, func(p string) bool { return imp == p || strings.HasPrefix(imp, p+"/") }) {
+				t.Errorf("%s may not import %s", name, imp)
+			}
+		}
+	}
+}
+
+// TestErrorsAreDocumented holds docs/errors.md against the codes in the source.
+func TestErrorsAreDocumented(t *testing.T) {
+	source, err := os.ReadFile("creds/error.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`Code\s+= "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(codes) < 20 {
+		t.Fatalf("found only %d codes in creds/error.go", len(codes))
+	}
+	for _, c := range codes {
+		if !strings.Contains(string(doc), "| `"+c[1]+"` |") {
+			t.Errorf("docs/errors.md does not list %s", c[1])
+		}
+	}
+}
+
+// TestPackagesAreDocumented wants one package comment in each package.
+func TestPackagesAreDocumented(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{.Doc}}`, "../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, doc, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if doc == "" && !strings.HasSuffix(path, "/pkg") {
+			t.Errorf("%s has no package comment", path)
+		}
+	}
+}
