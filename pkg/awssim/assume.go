@@ -167,9 +167,6 @@ func (r *request) transitiveTags() (map[string]string, *failure) {
 
 // checkPolicy refuses session policies that are no policies or too large.
 func (a arguments) checkPolicy() *failure {
-	if strings.HasPrefix(strings.ToLower(a.text("SourceIdentity")), "aws:") {
-		return validation("SourceIdentity must not begin with aws:")
-	}
 	if p, ok := a.scalars["Policy"]; ok {
 		var doc struct{ Statement json.RawMessage }
 		if json.Unmarshal([]byte(p), &doc) != nil {

@@ -87,7 +87,8 @@ func (d *Device) Remove() {
 }
 
 // Code is what the device shows at t, used or not. AWS judges by its own clock:
-// [Sim.Now] gives the t that it takes.
+// [Sim.Now] gives the t that it takes. A FIDO device has no codes; AWS refuses
+// whatever comes with its serial.
 func (d *Device) Code(t time.Time) string {
 	d.user.sim.lock()
 	defer d.user.sim.mu.Unlock()

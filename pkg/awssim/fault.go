@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -137,21 +138,14 @@ func (f Fault) answer(service string) (response, bool) {
 		return refuse(http.StatusInternalServerError, "InternalFailure",
 			"The request processing has failed because of an unknown error, exception or failure.")
 	case Refuse:
-		return refuse(or(f.Status, http.StatusBadRequest), f.Code, f.Message)
+		return refuse(cmp.Or(f.Status, http.StatusBadRequest), f.Code, f.Message)
 	case Garbage:
 		return response{
-			status: or(f.Status, http.StatusOK), contentType: "text/html", code: f.Kind.String(),
+			status: cmp.Or(f.Status, http.StatusOK), contentType: "text/html", code: f.Kind.String(),
 			body: []byte("<html><head><title>Proxy</title></head><body><h1>Sign in to the network</h1></body></html>\n"),
 		}, true
 	}
 	return response{}, false
-}
-
-func or(n, byDefault int) int {
-	if n == 0 {
-		return byDefault
-	}
-	return n
 }
 
 // pause waits for d, or as long as ctx lasts if d is 0.

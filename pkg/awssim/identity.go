@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -49,7 +50,7 @@ func (s *Sim) assumeRoleWithSAML(r *request) (response, *failure) {
 			return response{}, badRequest("ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance")
 		}
 	}
-	name := or1(i.SessionName, i.Subject)
+	name := cmp.Or(i.SessionName, i.Subject)
 	return s.assumedLocked(r, to, &session{id: ":" + name}, seconds,
 		leaf("Subject", i.Subject), leaf("SubjectType", "persistent"), leaf("Issuer", i.Provider),
 		leaf("Audience", "https://signin.aws.amazon.com/saml")), nil

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"io"
 	"mime"
 	"net/http"
@@ -182,16 +183,9 @@ func (s *Sim) queryLocked(r *request, deny bool) (response, *failure) {
 		if _, f := s.checkMFALocked(r); f != nil {
 			return response{}, f
 		}
-		return response{}, explicitlyDenied(r.who.arn, r.service+":"+r.operation.action, or1(r.arguments.text("RoleArn"), "*"))
+		return response{}, explicitlyDenied(r.who.arn, r.service+":"+r.operation.action, cmp.Or(r.arguments.text("RoleArn"), "*"))
 	}
 	return r.operation.run(s, r)
-}
-
-func or1(text, byDefault string) string {
-	if text == "" {
-		return byDefault
-	}
-	return text
 }
 
 // mayUse refuses IAM to GetSessionToken sessions without MFA and to federated

@@ -17,10 +17,10 @@ type Server struct {
 	// endpoint is URL + "/federation".
 	URL string
 
-	http     *http.Server
-	client   *http.Client
-	handling sync.WaitGroup // requests under way
-	served   chan struct{}  // closed when the listener's loop has ended
+	http   *http.Server
+	client *http.Client
+	conns  sync.WaitGroup // connections with a goroutine of their own
+	served chan struct{}  // closed when the listener's loop has ended
 }
 
 // Start gives a new Sim on a free port of 127.0.0.1, over plain HTTP. It panics
@@ -56,11 +56,15 @@ func (s *Sim) serve(l net.Listener, url string, dial func(context.Context, strin
 	srv.http = &http.Server{
 		// Connections cut on order are no news.
 		ErrorLog: log.New(io.Discard, "", 0),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			srv.handling.Add(1)
-			defer srv.handling.Done()
-			s.ServeHTTP(w, r)
-		}),
+		Handler:  s,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				srv.conns.Add(1)
+			case http.StateClosed:
+				srv.conns.Done()
+			}
+		},
 	}
 	srv.client = &http.Client{Transport: &http.Transport{DialContext: dial}}
 	go func() {
@@ -82,7 +86,7 @@ func (srv *Server) Close() {
 	srv.client.CloseIdleConnections()
 	_ = srv.http.Close()
 	<-srv.served
-	srv.handling.Wait()
+	srv.conns.Wait()
 }
 
 // pipeListener accepts the far ends of pipes.

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
@@ -96,12 +97,7 @@ func (s *Sim) SetPartition(name string) {
 }
 
 // orAWS fills in the partition of a zero Sim.
-func orAWS(partition string) string {
-	if partition == "" {
-		return "aws"
-	}
-	return partition
-}
+func orAWS(partition string) string { return cmp.Or(partition, "aws") }
 
 // arnLocked composes an ARN of this Sim's partition.
 func (s *Sim) arnLocked(service, account, resource string) string {

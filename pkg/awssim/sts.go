@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -93,6 +94,9 @@ func (s *Sim) getFederationToken(r *request) (response, *failure) {
 	if f := r.arguments.checkPolicy(); f != nil {
 		return response{}, f
 	}
+	if _, f := r.transitiveTags(); f != nil {
+		return response{}, f
+	}
 	id := u.Account + ":" + name
 	n := s.issueLocked(&session{kind: federatedSession, arn: arn, id: id, account: u.Account, user: u},
 		r.now, u.sessionLength(r.arguments))
@@ -112,10 +116,10 @@ func (s *Sim) credentialsLocked(n *session) node {
 		leaf("SessionToken", n.token), leaf("Expiration", s.formatTimeLocked(n.expires)))
 }
 
-// assumed issues a role session and writes the answer of AssumeRole and its
+// assumedLocked issues a role session and writes the answer of AssumeRole and its
 // relatives. The role's path is no part of the session's ARN.
 func (s *Sim) assumedLocked(r *request, to *role, n *session, seconds int, more ...node) response {
-	name := or1(r.arguments.text("RoleSessionName"), n.sourceName())
+	name := cmp.Or(r.arguments.text("RoleSessionName"), n.sourceName())
 	n.kind, n.role, n.account = roleSession, to, to.Account
 	n.arn = s.arnLocked("sts", to.Account, "assumed-role/"+to.Name+"/"+name)
 	n.id = to.id + ":" + name

@@ -98,8 +98,8 @@ func isTerminal(w io.Writer) bool {
 func (d *demo) populate(watched bool) localapi.IdentityRequest {
 	d.sim.LifetimeFactor = demoWatched
 	if !watched {
-		// Codes must come faster than a person's phone shows them.
-		d.sim.LifetimeFactor, d.sim.CodeStepFactor = demoPlayed, 30
+		d.sim.LifetimeFactor = demoPlayed
+		d.sim.CodeStepFactor = 30 // codes must come faster than a person's phone shows them
 	}
 	alice := d.sim.AddUser("111111111111", "alice")
 	d.device = alice.AddMFA("alice")

@@ -1,6 +1,7 @@
 package credfile
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,5 +113,14 @@ func TestApplyConfigRefusesValues(t *testing.T) {
 	r, err := f.ApplyConfig(t.Context(), []Entry{{Name: "prod", Profile: "prod", CredentialProcess: `"/home/josé x/mfad" run`}}, nil)
 	if err != nil || !r.Written {
 		t.Errorf("a quoted path: %+v, %v; want written", r, err)
+	}
+}
+
+func TestManagedConfig(t *testing.T) {
+	t.Parallel()
+	f := home(t, "", "[default]\nregion = x\nmfad_keys = region\n[profile b]\nregion = x\n[profile a]\noutput = x\nmfad_keys = output\n")
+	got, err := f.ManagedConfig(t.Context())
+	if want := []string{"a", "default"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("ManagedConfig = %q, %v; want %q", got, err, want)
 	}
 }

@@ -150,8 +150,9 @@ func (f *Files) Managed(ctx context.Context) ([]Section, error) {
 
 // Check tells, without writing, which of the wanted sections the files cannot
 // serve, by profile, and why: each error has [creds.CodeConflict], names
-// FILE:LINE where there is one, and has the fix as its hint. An empty map means
-// that Apply(static) and ApplyConfig(process) would serve all of them.
+// FILE:LINE where there is one, and has the fix as its hint; where a file cannot
+// be read it has the code of that failure. An empty map means that Apply(static)
+// and ApplyConfig(process) would serve all of them.
 //
 // More than Apply and ApplyConfig, Check looks at both files for all profiles:
 // botocore reads both or none.

@@ -51,7 +51,7 @@ func (f *Files) edit(ctx context.Context, path string, p plan) (bool, error) {
 		return false, err
 	}
 	defer unlock()
-	
+	removeLeftovers(s.real)
 	f.tightenFolder(filepath.Dir(s.real))
 	for range maxAttempts {
 		written, again, err := f.tryOnce(ctx, path, p)

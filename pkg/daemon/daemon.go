@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/awsapi"
-	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/credfile"
+	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/keyring"
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/mfa"

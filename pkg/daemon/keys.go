@@ -36,8 +36,8 @@ type keyItem struct {
 type openKeyring struct {
 	store keyring.Store
 	kind  string
-	ready bool  // the sessions are read; the engine works
-	err   error // why not
+	ready bool          // the sessions are read; the engine works
+	err   error         // why not
 	wake  chan struct{} // not guarded; capacity 1
 }
 

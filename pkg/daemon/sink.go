@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/credfile"
+	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
 )

@@ -109,4 +109,3 @@ func moment(t time.Time) *time.Time {
 }
 
 var _ localapi.Backend = (*Daemon)(nil)
-

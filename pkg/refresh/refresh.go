@@ -133,6 +133,7 @@ type Engine struct {
 	locked   bool
 	changed  chan struct{} // closed and replaced on every change
 	batch    batch
+	looked   time.Time // when step last ran
 }
 
 // identity is an Identity's state; guarded by Engine.mu.

@@ -22,7 +22,31 @@ func (e *Engine) step(t time.Time) time.Time {
 		}
 		next = earlier(next, e.refreshDueLocked(t))
 	}
+	next = earlier(next, e.expiryLocked(t))
 	return earlier(next, e.publishDueLocked(t))
+}
+
+// expiryLocked tells whoever watches when something has run out since the last
+// look, and gives the moment when the next will.
+func (e *Engine) expiryLocked(t time.Time) time.Time {
+	next, ended := t.Add(poll), false
+	see := func(c creds.Credentials) {
+		if c.Expires.After(t) {
+			next = earlier(next, c.Expires)
+		} else if c.Expires.After(e.looked) {
+			ended = true
+		}
+	}
+	for _, id := range e.ids {
+		see(id.session)
+	}
+	for _, p := range e.profiles {
+		see(p.current)
+	}
+	if e.looked = t; ended {
+		e.changedLocked()
+	}
+	return next
 }
 
 func earlier(a, b time.Time) time.Time {
