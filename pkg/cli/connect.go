@@ -117,6 +117,7 @@ func (a *app) spawn(p daemon.Paths) (string, error) {
 		args = append(args, "--config", p.Config)
 	}
 	cmd := exec.Command(self, args...)
+	cmd.Args[0] = "mfad" // whatever this program is called
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)

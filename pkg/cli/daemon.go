@@ -41,7 +41,7 @@ func (a *app) runDaemon(ctx context.Context) error {
 		level = slog.LevelDebug
 	}
 	o := daemon.Options{
-		Version: version(), Paths: p, Getenv: a.getenv, Passphrase: passphrase, Command: selfCommand(),
+		Version: version(), Paths: p, Getenv: a.getenv, Keyring: a.keyring, Passphrase: passphrase, Command: selfCommand(),
 		Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level})),
 	}
 	err = daemon.Run(ctx, o)

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/keyring"
 	"github.com/mfad/mfad/pkg/profile"
 )
 
@@ -28,6 +29,7 @@ type app struct {
 	out, err io.Writer
 	getenv   func(string) string
 	home     string
+	keyring  keyring.Store // the daemon's; nil: as the config says
 
 	config  string
 	json    bool
@@ -35,11 +37,17 @@ type app struct {
 }
 
 // Main runs the command that os.Args names and gives the exit status.
-func Main() int {
+func Main() int { return processApp().main() }
+
+// processApp is the app of this process.
+func processApp() *app {
+	home, _ := os.UserHomeDir() // without one, the paths that need it say so
+	return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, home: home}
+}
+
+func (a *app) main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	home, _ := os.UserHomeDir() // without one, the paths that need it say so
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, home: home}
 	return a.run(ctx, os.Args[1:])
 }
 

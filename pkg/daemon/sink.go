@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (s *sink) write(ctx context.Context) error {
 	s.mu.Unlock()
 	saved = s.unlessLocked(saved)
 	static, unserved, entries := s.wanted(c, saved)
-	conflicts := files.Check(ctx, unserved, nil)
+	conflicts := files.Check(ctx, slices.Concat(static, unserved), entries)
 	note := func(names []string, r credfile.Result, err error) {
 		for name, e := range r.Conflicts {
 			conflicts[name] = e
@@ -92,7 +93,7 @@ func (s *sink) write(ctx context.Context) error {
 			}
 		}
 	}
-	r, credErr := s.credentials(ctx, files, c, static)
+	r, credErr := s.credentials(ctx, files, static, unserved)
 	note(sectionNames(static), r, credErr)
 	r, confErr := s.awsConfig(ctx, files, entries)
 	note(processNames(entries), r, confErr)
@@ -137,8 +138,9 @@ func placeholder() creds.Credentials {
 }
 
 // credentials writes the shared credentials file, without the sections of
-// profiles that are gone or written elsewhere.
-func (s *sink) credentials(ctx context.Context, files *credfile.Files, c *profile.Config, static []credfile.Section) (credfile.Result, error) {
+// profiles that are gone or written elsewhere. While mfad is locked it empties
+// the sections of the others too; one with keys of the user's stays mfad's.
+func (s *sink) credentials(ctx context.Context, files *credfile.Files, static, unserved []credfile.Section) (credfile.Result, error) {
 	managed, err := files.Managed(ctx)
 	if err != nil {
 		return credfile.Result{}, err
@@ -146,16 +148,19 @@ func (s *sink) credentials(ctx context.Context, files *credfile.Files, c *profil
 	s.d.mu.Lock()
 	locked := s.d.locked
 	s.d.mu.Unlock()
-	var remove []string
+	wanted := append(sectionNames(static), sectionNames(unserved)...)
+	put, remove := static, []string(nil)
 	for _, m := range managed {
-		if p := c.Profiles[m.Profile]; p == nil || p.Write != profile.WriteCredentials || locked {
+		if !slices.Contains(wanted, m.Profile) {
 			remove = append(remove, m.Profile)
+		} else if locked {
+			put = append(put, credfile.Section{Name: m.Name, Profile: m.Profile})
 		}
 	}
-	if len(static) == 0 && len(remove) == 0 {
+	if len(put) == 0 && len(remove) == 0 {
 		return credfile.Result{}, nil
 	}
-	return files.Apply(ctx, static, remove)
+	return files.Apply(ctx, put, remove)
 }
 
 // awsConfig writes the AWS config file, without mfad's lines in other sections.
