@@ -54,7 +54,7 @@ const startLimit = 10 * time.Second
 func (a *app) daemon(ctx context.Context) (*localapi.Client, error) {
 	c := a.client()
 	err := answers(ctx, c)
-	if err == nil || !errors.Is(err, localapi.ErrNoDaemon) {
+	if creds.CodeOf(err) != creds.CodeDaemonDown { // a daemon that is just dying counts as none
 		return c, err
 	}
 	if a.getenv("MFAD_AUTOSTART") == "0" {

@@ -67,7 +67,6 @@ devices do not work outside the console.`,
 	f.StringVar(&r.MFASerial, "mfa-serial", "", "the `ARN` or serial number of the MFA device")
 	f.StringVar(&r.Region, "region", "", "the `REGION` whose STS is asked")
 	f.BoolVar(&r.NoVerify, "no-verify", false, "do not ask AWS (needs --mfa-serial)")
-	c.MarkFlagsMutuallyExclusive("from-env", "from-profile", "stdin")
 	return c
 }
 

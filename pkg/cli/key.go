@@ -21,6 +21,8 @@ type keySource struct {
 
 func (a *app) readKey(ctx context.Context, from keySource) (creds.Credentials, error) {
 	switch {
+	case from.env && from.stdin, from.profile != "" && (from.env || from.stdin):
+		return creds.Credentials{}, usage("use one of --from-env, --from-profile and --stdin", "the key can come from one place only")
 	case from.env:
 		return complete("the environment", a.getenv("AWS_ACCESS_KEY_ID"), a.getenv("AWS_SECRET_ACCESS_KEY"))
 	case from.stdin:

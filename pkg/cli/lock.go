@@ -29,6 +29,9 @@ What tools hold already stays valid at AWS until its end, which is printed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var out localapi.Outcome
 			err := a.client().Do(cmd.Context(), "/v1/lock", struct{}{}, &out)
+			if creds.CodeOf(err) == creds.CodeDaemonDown { // it may have been just dying
+				err = a.client().Do(cmd.Context(), "/v1/lock", struct{}{}, &out)
+			}
 			if errors.Is(err, localapi.ErrNoDaemon) {
 				return a.lockWithoutDaemon()
 			} else if err != nil {

@@ -155,9 +155,7 @@ long as AWS allows, in every tool, without another question.`,
 		a.identityCommand(), a.profileCommand(), a.loginCommand(), a.unlockCommand(), a.lockCommand(), a.statusCommand(),
 		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.daemonCommand(), a.demoCommand(), a.versionCommand(),
 	)
-	for _, c := range root.Commands() {
-		strict(c)
-	}
+	strict(root)
 	return root
 }
 

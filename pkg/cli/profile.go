@@ -101,7 +101,7 @@ func (a *app) addProfile(ctx context.Context, name string, keys []profile.KV) er
 		return err
 	}
 	for _, s := range st.Profiles {
-		if s.Name == name && s.Error != nil {
+		if s.Name == name && s.State == "conflict" && s.Error != nil {
 			a.complain(name+": "+s.Error.Message, s.Error.Hint)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,17 +27,22 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mfad": func() {
 		a := processApp()
-		a.keyring = plainKeyring(os.Getenv("TEST_KEYRING"))
+		a.keyring = &plainKeyring{path: os.Getenv("TEST_KEYRING")}
 		os.Exit(a.main())
 	}})
 }
 
 // plainKeyring is a keyring for throw-away secrets: a JSON file.
-type plainKeyring string
+type plainKeyring struct {
+	path string
+	mu   sync.Mutex // guards the file
+}
 
-func (k plainKeyring) edit(f func(map[string]string) error) error {
+func (k *plainKeyring) edit(f func(map[string]string) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	items := map[string]string{}
-	b, err := os.ReadFile(string(k))
+	b, err := os.ReadFile(k.path)
 	if err == nil {
 		err = json.Unmarshal(b, &items)
 	}
@@ -49,10 +55,10 @@ func (k plainKeyring) edit(f func(map[string]string) error) error {
 	if b, err = json.Marshal(items); err != nil {
 		return err
 	}
-	return os.WriteFile(string(k), b, 0o600)
+	return os.WriteFile(k.path, b, 0o600)
 }
 
-func (k plainKeyring) Get(_ context.Context, name string) (s creds.Secret, err error) {
+func (k *plainKeyring) Get(_ context.Context, name string) (s creds.Secret, err error) {
 	err = k.edit(func(items map[string]string) error {
 		if items[name] == "" {
 			return &creds.Error{Code: creds.CodeKeyNotFound, Op: "no " + name}
@@ -63,11 +69,11 @@ func (k plainKeyring) Get(_ context.Context, name string) (s creds.Secret, err e
 	return s, err
 }
 
-func (k plainKeyring) Set(_ context.Context, name string, s creds.Secret) error {
+func (k *plainKeyring) Set(_ context.Context, name string, s creds.Secret) error {
 	return k.edit(func(items map[string]string) error { items[name] = s.Reveal(); return nil })
 }
 
-func (k plainKeyring) Delete(_ context.Context, name string) error {
+func (k *plainKeyring) Delete(_ context.Context, name string) error {
 	return k.edit(func(items map[string]string) error { delete(items, name); return nil })
 }
 
@@ -82,6 +88,7 @@ const account = "111111111111"
 
 func startAWS() *aws {
 	sim := awssim.Start()
+	sim.CodeStepFactor = 6 // a code every 5 s: each works once
 	a := &aws{sim: sim, alice: sim.AddUser(account, "alice")}
 	a.device = a.alice.AddMFA("alice")
 	for _, name := range []string{"Admin", "ReadOnly"} {

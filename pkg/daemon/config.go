@@ -148,8 +148,13 @@ func configError(err error) *string {
 	return &text
 }
 
-// Reload reads the config now instead of when the watcher notices.
-func (d *Daemon) Reload(context.Context) error { return d.load() }
+// Reload reads the config now instead of when the watcher notices, and brings
+// the files in line. A file in the way is no failure: Status tells it.
+func (d *Daemon) Reload(ctx context.Context) error {
+	err := d.load()
+	d.rewrite(ctx)
+	return err
+}
 
 // identityOf finds what a login is for: an identity, or a profile's; the only
 // identity where nothing is named.
