@@ -91,7 +91,7 @@ func TestFaultsThatCut(t *testing.T) {
 		{awssim.DropBefore, 0, false, "DropBefore"},
 		{awssim.DropAfter, 0, true, "OK"},
 		{awssim.Cut, 0, true, "OK"},
-		{awssim.Hang, time.Minute, false, "Hang"},
+		{awssim.Hang, 20 * time.Second, false, "Hang"},
 	} {
 		for name, serve := range map[string]func() *awssim.Server{
 			"pipe": func() *awssim.Server { return awssim.New().ServePipe() }, "socket": awssim.Start,
@@ -118,7 +118,8 @@ func testCut(t *testing.T, w *world, kind awssim.FaultKind, wait time.Duration, 
 	w.Inject(awssim.Fault{Action: "GetSessionToken", Kind: kind, Wait: wait, Times: 1})
 	in := &sts.GetSessionTokenInput{SerialNumber: &w.phone.Serial, TokenCode: aws.String(w.code(t, w.phone))}
 	_, err := w.sts(key(w.alice)).GetSessionToken(t.Context(), in)
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	// Over a pipe the transport may notice the end while it still writes.
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("GetSessionToken = %v, want a broken connection", err)
 	}
 	c := w.Calls("GetSessionToken")[0]

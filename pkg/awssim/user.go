@@ -42,7 +42,7 @@ type accessKey struct {
 	user     *User
 	active   bool
 	created  time.Time
-	knownAt  time.Time // unknown to IAM and STS before
+	knownAt  time.Time // unknown to IAM and STS before; zero means never was
 	lastUsed lastUsed
 }
 
@@ -84,7 +84,7 @@ func (s *Sim) addUser(u *User, resource string) *User {
 	}
 	s.users[u.ARN] = u
 	k := s.addKeyLocked(u)
-	k.knownAt = u.created
+	k.knownAt = time.Time{}
 	u.AccessKeyID, u.SecretAccessKey = k.AccessKeyID, k.SecretAccessKey
 	return u
 }
@@ -188,7 +188,10 @@ func (s *Sim) addKeyLocked(u *User) *accessKey {
 	now := s.nowLocked()
 	k := &accessKey{
 		AccessKey: AccessKey{newID("AKIA", keyIDRandom), newSecret()},
-		user:      u, active: true, created: now, knownAt: now.Add(s.keyPropagation),
+		user:      u, active: true, created: now,
+	}
+	if s.keyPropagation > 0 {
+		k.knownAt = now.Add(s.keyPropagation)
 	}
 	s.keys[k.AccessKeyID] = k
 	return k

@@ -43,6 +43,9 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, waitDefault))
 	defer cancel()
+	if err := d.ready(ctx); err != nil {
+		return localapi.Process{}, err
+	}
 	for {
 		c, err := d.engine.Credentials(ctx, r.Profile)
 		if err == nil {
@@ -58,7 +61,7 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 }
 
 // servable tells why nothing can be served at all: no such profile, mfad is
-// locked, or the keyring is, or the user wants a question that cannot be asked.
+// locked, or the user wants a question that cannot be asked.
 func (d *Daemon) servable(name string) (*profile.Profile, error) {
 	p, err := d.conf().Profile(name)
 	if err != nil {
@@ -72,10 +75,6 @@ func (d *Daemon) servable(name string) (*profile.Profile, error) {
 			Hint: "remove confirm from [profile " + name + "]"}
 	case d.locked:
 		return nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
-	case !d.keyring.ready && d.keyring.err != nil:
-		return nil, d.keyring.err
-	case !d.keyring.ready:
-		return nil, &creds.Error{Code: creds.CodeKeyringTimeout, Op: "the keyring has not answered yet", Hint: "try again in a moment"}
 	}
 	return p, nil
 }
@@ -164,7 +163,8 @@ func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk locala
 	if err := d.setLocked(false); err != nil {
 		return localapi.Outcome{}, err
 	}
-	if err := d.usableKeyring(ctx); err != nil {
+	d.nudgeKeyring()
+	if err := d.ready(ctx); err != nil {
 		return localapi.Outcome{}, err
 	}
 	if err := d.giveCode(ctx, identity, r, talk); err != nil {
@@ -216,24 +216,20 @@ func (d *Daemon) giveCode(ctx context.Context, identity string, r localapi.Login
 	}
 }
 
-// usableKeyring waits a moment for a keyring that was just unlocked or is slow.
-func (d *Daemon) usableKeyring(ctx context.Context) error {
-	d.nudgeKeyring()
-	limit := time.NewTimer(5 * time.Second)
-	defer limit.Stop()
+// ready waits until the keyring has answered, after a start or an unlock, and
+// gives what is wrong with it. Without an identity there is nothing to wait for.
+func (d *Daemon) ready(ctx context.Context) error {
 	for {
 		d.mu.Lock()
-		ready, err, changed := d.keyring.ready, d.keyring.err, d.changed
+		ready, err, changed := d.keyring.ready || len(d.config.Identities) == 0, d.keyring.err, d.changed
 		d.mu.Unlock()
 		if ready || err != nil {
 			return err
 		}
 		select {
 		case <-changed:
-		case <-limit.C:
-			return &creds.Error{Code: creds.CodeKeyringTimeout, Op: "the keyring has not answered", Hint: "run: mfad status"}
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return &creds.Error{Code: creds.CodeKeyringTimeout, Op: "the keyring has not answered", Hint: "run: mfad status"}
 		}
 	}
 }
@@ -247,6 +243,9 @@ func (d *Daemon) Refresh(ctx context.Context, r localapi.RefreshRequest) (locala
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
+	if err := d.ready(ctx); err != nil {
+		return localapi.Outcome{}, err
+	}
 	err := d.engine.Refresh(ctx, r.Profiles...)
 	if err != nil && creds.CodeOf(err) != creds.CodeTimeout {
 		return localapi.Outcome{}, err
@@ -266,10 +265,11 @@ func (d *Daemon) Unlock(ctx context.Context, r localapi.UnlockRequest) error {
 	if err := d.setLocked(false); err != nil {
 		return err
 	}
-	if len(d.conf().Identities) == 0 {
-		return nil
-	}
-	err = d.usableKeyring(ctx)
+	d.mu.Lock()
+	d.keyring.err = nil // of before
+	d.mu.Unlock()
+	d.nudgeKeyring()
+	err = d.ready(ctx)
 	d.engine.Retry()
 	return err
 }
