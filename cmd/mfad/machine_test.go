@@ -211,9 +211,12 @@ func (m *machine) useGNOMEKeyring() {
 	bus := m.command("dbus-daemon", "--session", "--nofork", "--print-address=1", "--address=unix:path="+m.path("bus"))
 	address := m.start(bus)
 	m.env = append(m.env, "DBUS_SESSION_BUS_ADDRESS="+address, "MFAD_KEYRING=os")
-	keyring := m.command("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
+	// It goes into the background when it is ready, and ends with the bus.
+	keyring := m.command("gnome-keyring-daemon", "--unlock", "--components=secrets")
 	keyring.Stdin = strings.NewReader("not-a-real-password")
-	m.start(keyring) // it prints its control folder when it is ready
+	if err := keyring.Run(); err != nil {
+		m.t.Fatalf("gnome-keyring-daemon: %v", err)
+	}
 }
 
 // start runs a server until the test ends and gives the first line it prints.
