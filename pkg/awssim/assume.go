@@ -44,7 +44,7 @@ func (s *Sim) assumeRole(r *request) (response, *failure) {
 func isRoleARN(arn string) bool {
 	part := strings.SplitN(arn, ":", 6)
 	return len(part) == 6 && part[0] == "arn" && part[2] == "iam" && part[3] == "" &&
-		accountPattern.MatchString(part[4]) && strings.HasPrefix(part[5], "role/")
+		isAccount(part[4]) && strings.HasPrefix(part[5], "role/")
 }
 
 // checkTrustLocked asks the caller's policies and the role's trust policy. A

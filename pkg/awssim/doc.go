@@ -2,8 +2,8 @@
 // touches: STS, the calls of IAM about users, devices, keys and roles, and the
 // console's sign-in federation endpoint. A [Sim] is an [http.Handler] that
 // verifies signatures, one-time codes, durations and trust policies and refuses
-// in AWS's words, and that misbehaves on order ([Fault]). It never reaches the
-// network, never reads a file or the environment, shares no code with any
+// in AWS's words, and that misbehaves on order ([Fault]). It never connects
+// to anything, never reads a file or the environment, shares no code with any
 // client, and never grants what AWS would refuse: where AWS's documents are
 // silent it takes the stricter reading and says so beside the rule.
 //

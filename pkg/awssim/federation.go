@@ -33,11 +33,12 @@ type signin struct {
 
 // ConsoleSession is a login to the console that AWS accepted.
 type ConsoleSession struct {
-	Principal   string
-	Destination string
-	Issuer      string
-	Started     time.Time
-	Expires     time.Time
+	Principal   string // ARN of the role session or federated user
+	Destination string // page asked for
+	Issuer      string // "" if not sent
+	// Started and Expires are by the servers' clock. Expires is the end of the
+	// credentials, or of SessionDuration where that was taken.
+	Started, Expires time.Time
 }
 
 // ConsoleSessions lists every login so far, oldest first.
@@ -131,7 +132,9 @@ func (s *Sim) loginLocked(r *request) response {
 	if to.lasts > 0 {
 		to.ends = s.expiryLocked(r.now, to.lasts)
 	}
-	c := ConsoleSession{to.principal, destination, r.form.Get("Issuer"), r.now, to.ends}
+	c := ConsoleSession{
+		Principal: to.principal, Destination: destination, Issuer: r.form.Get("Issuer"), Started: r.now, Expires: to.ends,
+	}
 	s.consoles = append(s.consoles, c)
 	return signinPage(http.StatusOK, "Simulated AWS console", fmt.Sprintf(
 		"Signed in as %s until %s. The real console would open %s",

@@ -178,10 +178,13 @@ func TestAccessKeysWithTemporaryCredentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantRefusal(t, err, "ValidationError", 400, needsUserName) })
 	}
+	bob := w.AddUser(home, "bob")
+	_, err := c.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{AccessKeyId: &bob.AccessKeyID, UserName: aws.String("alice")})
+	wantRefusal(t, err, "NoSuchEntity", 404, "The Access Key with id "+bob.AccessKeyID+" cannot be found.")
 	if _, err := c.ListAccessKeys(t.Context(), &iam.ListAccessKeysInput{UserName: aws.String("alice")}); err != nil {
 		t.Errorf("ListAccessKeys with UserName: %v", err)
 	}
-	_, err := c.GetAccessKeyLastUsed(t.Context(), &iam.GetAccessKeyLastUsedInput{AccessKeyId: aws.String("AKIAEXAMPLE000000001")})
+	_, err = c.GetAccessKeyLastUsed(t.Context(), &iam.GetAccessKeyLastUsedInput{AccessKeyId: aws.String("AKIAEXAMPLE000000001")})
 	wantRefusal(t, err, "AccessDenied", 403, noIAM(w.alice.ARN, "GetAccessKeyLastUsed", "access key AKIAEXAMPLE000000001"))
 }
 

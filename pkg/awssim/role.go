@@ -135,7 +135,7 @@ func (s *Sim) roleLocked(account, name string) *role {
 // complete fills in defaults and refuses what no role can be.
 func (r Role) complete() Role {
 	r = r.clone()
-	if !accountPattern.MatchString(r.Account) || !nameOfRole.re.MatchString(r.Name) {
+	if !isAccount(r.Account) || !nameOfRole.matches(r.Name) {
 		panic("awssim: a role needs an account of twelve digits and a name")
 	}
 	if r.Path == "" {

@@ -85,7 +85,7 @@ func (s *Sim) checkScope(r *request) *failure {
 		return signatureMismatch("Credential should be scoped with a valid terminator: 'aws4_request', not '" + g.terminator + "'.")
 	case g.service != r.operation.service:
 		return signatureMismatch("Credential should be scoped to correct service: '" + r.operation.service + "'.")
-	case !partitions[orAWS(s.partition)].regions.MatchString(g.region):
+	case !partitions[orAWS(s.partition)].regions.matches(g.region):
 		return signatureMismatch("Credential should be scoped to a valid region, not '" + g.region + "'.")
 	case g.date != g.stamp[:8]:
 		return signatureMismatch("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '" +

@@ -33,6 +33,7 @@ func TestRefusedSignatures(t *testing.T) {
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), old, new, 1))
 		}
 	}
+	day := time.Date(2030, 12, 31, 23, 59, 59, 0, time.UTC)
 	const mismatch, invalid, incomplete = "SignatureDoesNotMatch", "InvalidClientTokenId", "IncompleteSignature"
 	for _, tt := range []struct {
 		name    string
@@ -67,6 +68,8 @@ func TestRefusedSignatures(t *testing.T) {
 		{"no such region", key(w.alice), raw{region: "moon-1"}, mismatch, 403, "Credential should be scoped to a valid region, not 'moon-1'."},
 		{"region of another partition", key(w.alice), raw{region: "cn-north-1"}, mismatch, 403, "Credential should be scoped to a valid region, not 'cn-north-1'."},
 		{"another service", key(w.alice), raw{service: "s3"}, mismatch, 403, "Credential should be scoped to correct service: 'sts'."},
+		{"scope of another day", key(w.alice), raw{at: day, spoil: replace("/20301231/", "/20301230/")}, mismatch, 403,
+			"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20301230' != '20301231', from '20301231T235959Z'."},
 		{"other terminator", key(w.alice), raw{spoil: replace("aws4_request", "aws5_request")}, mismatch, 403, "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'."},
 		{"other algorithm", key(w.alice), raw{spoil: replace("AWS4-HMAC-SHA256", "AWS3")}, incomplete, 400, "Unsupported AWS 'algorithm': 'AWS3'"},
 		{"no signature in it", key(w.alice), raw{spoil: replace("Signature=", "Sign=")}, incomplete, 400, "Authorization header requires 'Signature' parameter."},

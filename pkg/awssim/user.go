@@ -1,7 +1,6 @@
 package awssim
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,8 @@ import (
 // User Guide, IAM and AWS STS quotas").
 const maxAccessKeys = 2
 
-var accountPattern = regexp.MustCompile(`^\d{12}$`)
+// isAccount tells whether id is the twelve digits of an account.
+func isAccount(id string) bool { return len(id) == 12 && strings.Trim(id, "0123456789") == "" }
 
 // User is an IAM user, or the root user of an account, made by [Sim.AddUser] or
 // [Sim.AddRoot]. Its fields do not change.
@@ -74,7 +74,7 @@ func (s *Sim) AddRoot(account string) *User {
 func (s *Sim) addUser(u *User, resource string) *User {
 	s.lock()
 	defer s.mu.Unlock()
-	if !accountPattern.MatchString(u.Account) {
+	if !isAccount(u.Account) {
 		panic("awssim: an account is twelve digits, not " + u.Account)
 	}
 	u.sim, u.created = s, s.nowLocked()

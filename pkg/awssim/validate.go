@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -15,17 +16,23 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // pattern is a constraint of a service's model: as AWS writes it in errors, and
-// as Go matches it.
+// as Go matches it. It is compiled when it is first needed: most programs that
+// contain a simulator never start it.
 type pattern struct {
 	text string
-	re   *regexp.Regexp
+	re   func() *regexp.Regexp
 }
 
 // newPattern takes AWS's spelling, which is Java's.
 func newPattern(text string) pattern {
-	expr := regexp.MustCompile(`\\u([0-9A-F]{4,5})`).ReplaceAllString(text, `\x{$1}`)
-	return pattern{text, regexp.MustCompile(`^(?:` + expr + `)$`)}
+	return pattern{text, sync.OnceValue(func() *regexp.Regexp {
+		expr := regexp.MustCompile(`\\u([0-9A-F]{4,5})`).ReplaceAllString(text, `\x{$1}`)
+		return regexp.MustCompile(`^(?:` + expr + `)$`)
+	})}
 }
+
+// matches tells whether all of v fits; everything fits the zero pattern.
+func (p pattern) matches(v string) bool { return p.re == nil || p.re().MatchString(v) }
 
 // kind is how a parameter is spelt on the wire.
 type kind int
@@ -77,7 +84,7 @@ func (p param) check(path, v string) (broken []string) {
 	if p.max > 0 && n > p.max {
 		say("Member must have length less than or equal to %d", p.max)
 	}
-	if p.pattern.re != nil && !p.pattern.re.MatchString(v) {
+	if !p.pattern.matches(v) {
 		say("Member must satisfy regular expression pattern: %s", p.pattern.text)
 	}
 	if p.values != nil && !slices.Contains(p.values, v) {
