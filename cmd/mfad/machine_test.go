@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -76,8 +78,6 @@ func newMachine(t *testing.T, lifetimeFactor int) *machine {
 func (m *machine) path(parts ...string) string {
 	return filepath.Join(append([]string{m.home}, parts...)...)
 }
-
-func (m *machine) credentials() string { return m.path(".aws", "credentials") }
 
 // command prepares a program in the machine's environment.
 func (m *machine) command(name string, args ...string) *exec.Cmd {

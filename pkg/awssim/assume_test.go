@@ -138,6 +138,7 @@ func TestTagsAndSourceIdentityAlongAChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 STS still answers it, beside what replaces it
 	if got := aws.ToInt32(first.PackedPolicySize); got != 1 {
 		t.Errorf("PackedPolicySize = %d, want 1", got)
 	}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mfad/mfad/pkg/localapi"
+)
+
+const (
+	crowd       = 50
+	crowdRounds = 5
+)
+
+// measureCrowd has many commands ask for as many roles while there is nothing to
+// give out, lets a code come once all of them wait, and compares the time from
+// there with a crowd of reference programs and the two calls that it takes.
+func measureCrowd(ctx context.Context, p programs, dir string) ([]figure, error) {
+	s, err := newStage(ctx, p, dir, crowd)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	ref, err := s.newCaller()
+	if err != nil {
+		return nil, err
+	}
+	srv, err := serve(s.path("reference.sock"), []byte("answer\n"))
+	if err != nil {
+		return nil, err
+	}
+	defer srv.close()
+	var whole pairs
+	var unanswered, codes, calls []int
+	for range crowdRounds {
+		r, err := s.askAll(ctx)
+		if err != nil {
+			return nil, err
+		}
+		unanswered = append(unanswered, r.unanswered)
+		codes = append(codes, r.codes)
+		calls = append(calls, r.calls)
+		c, err := ref.once(ctx, s.credentials())
+		if err != nil {
+			return nil, err
+		}
+		started, err := together(crowd, func(int) error { return s.command(s.reference, srv.path()).Run() })
+		if err != nil {
+			return nil, err
+		}
+		whole.add(r.took, c.session+c.assume+started)
+		if err := s.forget(ctx); err != nil {
+			return nil, err
+		}
+	}
+	of := fmt.Sprint(crowd)
+	return []figure{
+		whole.figure(of+" commands wait for "+of+" roles: one code, from its arrival at AWS, to the last answer",
+			"GetSessionToken, one AssumeRole, "+of+" minimal Go programs at once"),
+		{name: "— commands without an answer", measured: worst(unanswered), limit: count(0)},
+		{name: "— codes sent to AWS", measured: worst(codes), limit: count(1)},
+		{name: "— AssumeRole calls", measured: worst(calls), limit: count(crowd)},
+	}, nil
+}
+
+// round is what came of one crowd.
+type round struct {
+	took                     time.Duration // from the code's arrival at AWS to the last answer
+	unanswered, codes, calls int
+}
+
+// askAll runs a command for each profile, all at once, and hands out the code when
+// all of them wait for it.
+func (s *stage) askAll(ctx context.Context) (round, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	log := len(s.sim.Calls())
+	answers := make([][]byte, len(s.profiles))
+	given := make(chan error, 1)
+	go func() { given <- s.giveCode(ctx) }()
+	_, err := together(len(s.profiles), func(i int) (err error) {
+		answers[i], err = s.command(s.mfad, "credential-process", "--profile", s.profiles[i]).Output()
+		return err
+	})
+	end := time.Now()
+	if err := errors.Join(err, <-given, os.Remove(s.codeFile())); err != nil {
+		return round{}, fmt.Errorf("%w; the daemon said: %s", err, s.said())
+	}
+	r := round{}
+	for _, a := range answers {
+		if !bytes.HasPrefix(a, []byte(`{"Version":1,`)) {
+			r.unanswered++
+		}
+	}
+	for _, c := range s.sim.Calls()[log:] {
+		switch c.Action {
+		case "GetSessionToken":
+			r.codes++
+			r.took = end.Sub(c.Time)
+		case "AssumeRole":
+			r.calls++
+		}
+	}
+	return r, nil
+}
+
+// giveCode lets the identity's program have a code once every profile waits.
+func (s *stage) giveCode(ctx context.Context) error {
+	_, err := s.await(ctx, func(st localapi.Status) bool {
+		return len(st.Identities) == 1 && st.Identities[0].Prompt != nil && len(st.Identities[0].Prompt.Profiles) == len(s.profiles)
+	})
+	if err != nil {
+		return fmt.Errorf("not all commands wait for the code: %w", err)
+	}
+	code, err := s.device.NextCode(ctx)
+	if err != nil {
+		return err
+	}
+	return replace(s.codeFile(), []byte(code+"\n"))
+}
+
+// together runs f n times at once and gives the time until the last has ended.
+func together(n int, f func(i int) error) (time.Duration, error) {
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	begin := time.Now()
+	for i := range n {
+		all.Go(func() { errs[i] = f(i) })
+	}
+	all.Wait()
+	return time.Since(begin), errors.Join(errs...)
+}

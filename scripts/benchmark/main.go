@@ -1,0 +1,104 @@
+// Command benchmark measures what a user of mfad waits for and pays: how long an
+// answer takes, how long a code takes to become ten fresh profiles, what fifty
+// commands at once cost, and what the daemon costs while nothing happens.
+//
+// Each time is compared with a reference that is measured in turns with it, so
+// that a slow or busy machine slows both. It asserts nothing: a figure over its
+// limit is printed as such, and the exit status is 0 all the same. It never
+// touches the files of whoever runs it, and reaches nothing but the loopback.
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// page is what is written, seen from the folder of go.mod.
+const page = "docs/performance.md"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "mfad-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	tell("build mfad and the reference")
+	programs, err := build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	figures, err := measure(ctx, programs, dir)
+	if err != nil {
+		return err
+	}
+	if err := writeText(os.Stdout, figures); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := writePage(&b, figures, thisMachine()); err != nil {
+		return err
+	}
+	tell("write " + page)
+	return os.WriteFile(page, b.Bytes(), 0o644)
+}
+
+// measure takes all figures, in the order of the page.
+func measure(ctx context.Context, p programs, dir string) ([]figure, error) {
+	ten, err := newStage(ctx, p, filepath.Join(dir, "ten"), 10)
+	if err != nil {
+		return nil, err
+	}
+	defer ten.close()
+	var figures []figure
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context) ([]figure, error)
+	}{
+		{"one code, ten profiles", ten.measureLogin},
+		{"start and answer", ten.measureStart},
+		{"fifty at once", func(ctx context.Context) ([]figure, error) { return measureCrowd(ctx, p, filepath.Join(dir, "fifty")) }},
+		{"at rest, 50 s", ten.measureRest},
+	} {
+		tell(part.name)
+		more, err := part.measure(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		figures = append(figures, more...)
+	}
+	return figures, nil
+}
+
+func tell(what string) { fmt.Fprintln(os.Stderr, "--- "+what) }
+
+// programs are the paths of what is measured and of what it is measured against.
+type programs struct{ mfad, reference string }
+
+// build makes both in the same way, mfad as it is released.
+func build(ctx context.Context, dir string) (programs, error) {
+	p := programs{filepath.Join(dir, "mfad"), filepath.Join(dir, "reference")}
+	for path, pkg := range map[string]string{p.mfad: "./cmd/mfad", p.reference: "./scripts/benchmark/reference"} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return p, fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
+		}
+	}
+	return p, nil
+}

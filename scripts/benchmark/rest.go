@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	settle = 20 * time.Second // until nothing of earlier work is left to do
+	watch  = 30 * time.Second
+)
+
+// measureRest takes what the daemon costs while nothing happens. Its reference is
+// the minimal Go program while it waits for an answer, in the same half minute.
+// Without Linux's /proc there are no figures.
+func (s *stage) measureRest(ctx context.Context) ([]figure, error) {
+	if _, err := look(s.daemon.Process.Pid); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	srv, err := serve(s.path("silent.sock"), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer srv.close()
+	idle := s.command(s.reference, srv.path())
+	if err := idle.Start(); err != nil {
+		return nil, err
+	}
+	defer func() { _ = idle.Process.Kill(); _ = idle.Wait() }()
+	if err := pause(ctx, settle); err != nil {
+		return nil, err
+	}
+	ours, err := restOf(s.daemon.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := restOf(idle.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := pause(ctx, watch); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(ours.end(), theirs.end()); err != nil {
+		return nil, err
+	}
+	seconds := time.Since(begin).Seconds()
+	const waiting = "the minimal Go program, waiting"
+	line := func(name string, limit quantity, of func(*rest) quantity) figure {
+		a, b := of(ours), of(theirs)
+		return figure{name: name, measured: a, against: waiting, reference: b, limit: limit}
+	}
+	return []figure{
+		line(fmt.Sprintf("daemon at rest, %d profiles: resident memory", len(s.profiles)), quantity{20, "MiB"},
+			func(r *rest) quantity { return quantity{float64(r.before.resident) / (1 << 20), "MiB"} }),
+		line("— processor time, of one core", quantity{0.1, "%"},
+			func(r *rest) quantity { return quantity{100 * (r.after.cpu - r.before.cpu).Seconds() / seconds, "%"} }),
+		line("— context switches", quantity{}, func(r *rest) quantity {
+			return quantity{float64(r.after.switches-r.before.switches) / seconds, "a second"}
+		}),
+	}, nil
+}
+
+// rest is a process seen twice.
+type rest struct {
+	pid           int
+	before, after usage
+}
+
+func restOf(pid int) (*rest, error) {
+	u, err := look(pid)
+	return &rest{pid: pid, before: u}, err
+}
+
+func (r *rest) end() (err error) {
+	r.after, err = look(r.pid)
+	return err
+}
+
+// usage is what a process has used so far.
+type usage struct {
+	resident int64         // bytes
+	cpu      time.Duration // of all threads that live
+	switches int64         // of all threads that live
+}
+
+// look reads a process's usage from /proc. The time is the scheduler's, to the
+// nanosecond: utime and stime count in hundredths of a second, which is too coarse
+// for a process at rest.
+func look(pid int) (usage, error) {
+	var u usage
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return u, err
+	}
+	u.resident = 1024 * field(string(status), "VmRSS:")
+	threads, err := filepath.Glob(filepath.Join(dir, "task", "*"))
+	if err != nil {
+		return u, err
+	}
+	for _, t := range threads {
+		status, err := os.ReadFile(filepath.Join(t, "status"))
+		if err != nil {
+			return u, err
+		}
+		u.switches += field(string(status), "voluntary_ctxt_switches:") + field(string(status), "nonvoluntary_ctxt_switches:")
+		times, err := os.ReadFile(filepath.Join(t, "schedstat"))
+		if err != nil {
+			return u, err
+		}
+		running, _, _ := strings.Cut(string(times), " ")
+		ns, err := strconv.ParseInt(running, 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("%s/schedstat: %w", t, err)
+		}
+		u.cpu += time.Duration(ns)
+	}
+	return u, nil
+}
+
+// field gives the number in the line that starts with name; 0 if there is none.
+func field(status, name string) int64 {
+	for line := range strings.Lines(status) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return n
+		}
+	}
+	return 0
+}
