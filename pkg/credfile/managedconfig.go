@@ -6,12 +6,14 @@ import (
 )
 
 // ManagedConfig names the profiles of the AWS config file that have lines of
-// mfad's, sorted. A file that botocore refuses has none that could be changed.
-// Errors are those of the file system.
+// mfad's, sorted. Errors are those of [Files.Managed].
 func (f *Files) ManagedConfig(ctx context.Context) ([]string, error) {
 	d, err := f.peek(ctx, f.Config)
-	if err != nil || d.refused != nil {
+	if err != nil {
 		return nil, err
+	}
+	if d.refused != nil {
+		return nil, d.refused
 	}
 	var names []string
 	for name, sections := range d.profiles {

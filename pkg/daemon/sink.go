@@ -50,7 +50,12 @@ func (s *sink) Publish(ctx context.Context, saved refresh.Saved) error {
 	s.mu.Lock()
 	s.last = saved
 	s.mu.Unlock()
-	return errors.Join(s.d.store.keep(s.unlessLocked(saved)), s.write(ctx))
+	var kept error
+	var keeping sync.WaitGroup
+	keeping.Go(func() { kept = s.d.store.keep(s.unlessLocked(saved)) })
+	err := s.write(ctx)
+	keeping.Wait()
+	return errors.Join(kept, err)
 }
 
 // rewrite brings the files in line again after something else changed.
@@ -82,7 +87,16 @@ func (s *sink) write(ctx context.Context) error {
 	s.mu.Unlock()
 	saved = s.unlessLocked(saved)
 	static, unserved, entries := s.wanted(c, saved)
-	conflicts := files.Check(ctx, slices.Concat(static, unserved), entries)
+	// Each look at a file waits until nobody else is writing it, so what can goes
+	// on together.
+	var conflicts map[string]*creds.Error
+	var had []string
+	var hadErr error
+	var looks sync.WaitGroup
+	looks.Go(func() { conflicts = files.Check(ctx, unserved, nil) })
+	looks.Go(func() { had, hadErr = files.ManagedConfig(ctx) })
+	credResult, credErr := s.credentials(ctx, files, static, unserved)
+	looks.Wait()
 	note := func(names []string, r credfile.Result, err error) {
 		for name, e := range r.Conflicts {
 			conflicts[name] = e
@@ -93,10 +107,14 @@ func (s *sink) write(ctx context.Context) error {
 			}
 		}
 	}
-	r, credErr := s.credentials(ctx, files, static, unserved)
-	note(sectionNames(static), r, credErr)
-	r, confErr := s.awsConfig(ctx, files, entries)
-	note(processNames(entries), r, confErr)
+	confResult, confErr := credfile.Result{}, hadErr
+	if hadErr == nil {
+		// After the credentials file: a static section of mfad's own, just removed
+		// there, would be in the way of credential_process.
+		confResult, confErr = s.awsConfig(ctx, files, entries, had)
+	}
+	note(sectionNames(static), credResult, errors.Join(credErr, hadErr))
+	note(processNames(entries), confResult, errors.Join(confErr, credErr))
 	s.mu.Lock()
 	s.conflicts = conflicts
 	s.mu.Unlock()
@@ -163,12 +181,9 @@ func (s *sink) credentials(ctx context.Context, files *credfile.Files, static, u
 	return files.Apply(ctx, put, remove)
 }
 
-// awsConfig writes the AWS config file, without mfad's lines in other sections.
-func (s *sink) awsConfig(ctx context.Context, files *credfile.Files, entries []credfile.Entry) (credfile.Result, error) {
-	had, err := files.ManagedConfig(ctx)
-	if err != nil {
-		return credfile.Result{}, err
-	}
+// awsConfig writes the AWS config file, without mfad's lines in other sections
+// that had some.
+func (s *sink) awsConfig(ctx context.Context, files *credfile.Files, entries []credfile.Entry, had []string) (credfile.Result, error) {
 	want := map[string]bool{}
 	for _, e := range entries {
 		want[e.Name] = true

@@ -159,15 +159,19 @@ func TestAConversation(t *testing.T) {
 }
 
 func TestAClientThatGoesAwayIsNoticed(t *testing.T) {
-	gone := make(chan struct{})
+	came, gone := make(chan struct{}), make(chan struct{})
 	b := &backend{credentials: func(ctx context.Context, _ CredentialsRequest, _ Talk) (Process, error) {
+		close(came)
 		<-ctx.Done()
 		close(gone)
 		return Process{}, ctx.Err()
 	}}
 	path := serve(t, b)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-came
+		cancel()
+	}()
 	_ = (&Client{Sockets: []string{path}}).Converse(ctx, "/v1/credentials", CredentialsRequest{}, nil, nil)
 	select {
 	case <-gone:

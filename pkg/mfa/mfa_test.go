@@ -259,6 +259,49 @@ func TestACodeFromElsewhereStopsTheProgram(t *testing.T) {
 	})
 }
 
+func TestAnEditChangesTheProgramThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := desk(Settings{Process: "hangs", Unattended: true})
+		d.Run = func(ctx context.Context, command string) (string, error) {
+			if command == "hangs" {
+				<-ctx.Done()
+				return "", ctx.Err()
+			}
+			return "123456", nil
+		}
+		got := next(t, d, nil)
+		synctest.Wait()
+		d.Configure(map[string]Settings{"corp": {Process: "works", Unattended: true, Methods: []Method{Process}}})
+		if a := <-got; a.code != "123456" || a.err != nil {
+			t.Errorf("Next gave %q, %v; want the new program's code", a.code, a.err)
+		}
+	})
+}
+
+func TestAProgramStopsWhenNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := desk(Settings{Process: "p"})
+		running := 0
+		d.Run = func(ctx context.Context, _ string) (string, error) {
+			running++
+			defer func() { running-- }()
+			<-ctx.Done()
+			return "", ctx.Err()
+		}
+		seat := d.Sit("corp", "", false, false)
+		_ = next(t, d, nil)
+		synctest.Wait()
+		if running != 1 {
+			t.Fatalf("%d programs run while a client waits, want one", running)
+		}
+		seat.Leave()
+		synctest.Wait()
+		if running != 0 {
+			t.Error("the program goes on after the client left")
+		}
+	})
+}
+
 func TestRealPrograms(t *testing.T) {
 	for _, tt := range []struct {
 		name, command, stdout, err string

@@ -25,11 +25,11 @@ func (d *Desk) Next(ctx context.Context, identity string, prev error) (code cred
 		set, changed, useProcess := d.settings[identity], q.changed, d.methodLocked(identity) == Process
 		d.mu.Unlock()
 		if useProcess {
-			code, err := d.processUnlessOffered(ctx, identity, set, prev)
+			code, err := d.processUnlessMoot(ctx, identity, set, prev)
 			switch {
 			case ctx.Err() != nil:
 				return creds.Secret{}, nil, context.Cause(ctx)
-			case errors.Is(err, errOffered):
+			case errors.Is(err, errMoot):
 			case err == nil:
 				return code, nil, nil
 			case !d.processFailed(identity, err):
@@ -45,12 +45,12 @@ func (d *Desk) Next(ctx context.Context, identity string, prev error) (code cred
 	}
 }
 
-// errOffered tells that a code came from elsewhere while the program ran.
-var errOffered = errors.New("a code was given elsewhere")
+// errMoot tells that the program's code is not needed any more.
+var errMoot = errors.New("a code was given elsewhere, or is not to come from this program")
 
-// processUnlessOffered runs the program, and stops it when somebody gives a code
-// meanwhile.
-func (d *Desk) processUnlessOffered(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
+// processUnlessMoot runs the program, and stops it when somebody gives a code
+// meanwhile, when nobody waits any more, or when the config changed.
+func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watching := make(chan struct{})
@@ -59,10 +59,11 @@ func (d *Desk) processUnlessOffered(ctx context.Context, identity string, set Se
 		for ctx.Err() == nil {
 			d.mu.Lock()
 			q := d.questionLocked(identity)
-			offered, changed := len(q.offers) > 0, q.changed
+			moot := len(q.offers) > 0 || d.settings[identity].Process != set.Process || d.methodLocked(identity) != Process
+			changed := q.changed
 			d.mu.Unlock()
-			if offered {
-				cancel(errOffered)
+			if moot {
+				cancel(errMoot)
 				return
 			}
 			select {
@@ -72,8 +73,8 @@ func (d *Desk) processUnlessOffered(ctx context.Context, identity string, set Se
 		}
 	}()
 	code, err := d.runProcess(ctx, set, prev)
-	if err != nil && errors.Is(context.Cause(ctx), errOffered) {
-		err = errOffered
+	if err != nil && errors.Is(context.Cause(ctx), errMoot) {
+		err = errMoot
 	}
 	cancel(nil)
 	<-watching

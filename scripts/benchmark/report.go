@@ -34,9 +34,9 @@ func writeText(w io.Writer, figures []figure) error {
 
 // machine is what the figures depend on, and nothing that tells whose it is.
 type machine struct {
-	cpus              int
+	cpus                    int
 	system, arch, goVersion string
-	kernel            string // empty where it is not known
+	kernel                  string // empty where it is not known
 }
 
 func thisMachine() machine {
