@@ -64,20 +64,27 @@ func (a *app) daemon(ctx context.Context) (*localapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := a.spawn(p)
-	if err != nil {
-		return nil, err
-	}
+	spawned := false
 	limit := time.Now().Add(startLimit)
 	for time.Now().Before(limit) && ctx.Err() == nil {
+		if !spawned {
+			if spawned, err = a.spawn(p); err != nil {
+				return nil, err
+			}
+		}
 		c = a.client() // the daemon may have left its socket's path only now
 		if err = answers(ctx, c); err == nil {
 			return c, nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return nil, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon was started but does not answer", Hint: "see " + log, Err: err}
+	return nil, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon was started but does not answer",
+		Hint: "see " + state.Dir(p.State).Path(logName), Err: err}
 }
+
+// logName is the file in the state folder for what a daemon says that a command
+// started.
+const logName = "daemon.log"
 
 // answers tells whether a daemon does.
 func answers(ctx context.Context, c *localapi.Client) error {
@@ -85,32 +92,30 @@ func answers(ctx context.Context, c *localapi.Client) error {
 	return c.Do(ctx, "/v1/status", nil, &st)
 }
 
-// spawn starts a daemon in the background, unless one holds the lock: then it is
-// still starting. It gives the path of the log.
-func (a *app) spawn(p daemon.Paths) (string, error) {
+// spawn starts a daemon in the background, unless one holds the lock: that one is
+// still starting, or just ending.
+func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	dir := state.Dir(p.State)
 	if err := dir.Ensure(); err != nil {
-		return "", err
+		return false, err
 	}
-	path := dir.Path("daemon.log")
 	lock, err := dir.Lock()
-	if held, ok := errors.AsType[*state.HeldError](err); ok {
-		_ = held
-		return path, nil
+	if _, held := errors.AsType[*state.HeldError](err); held {
+		return false, nil
 	} else if err != nil {
-		return "", err
+		return false, err
 	}
 	if err := lock.Release(); err != nil {
-		return "", err
+		return false, err
 	}
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(dir.Path(logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+		return false, &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
 	}
 	defer log.Close()
 	self, err := os.Executable()
 	if err != nil {
-		return "", &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+		return false, &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
 	}
 	args := []string{"daemon"}
 	if a.config != "" {
@@ -122,10 +127,10 @@ func (a *app) spawn(p daemon.Paths) (string, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
-		return "", &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+		return false, &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
 	}
 	a.verbosef("started the daemon, process %d", cmd.Process.Pid)
-	return path, cmd.Process.Release()
+	return true, cmd.Process.Release()
 }
 
 func (a *app) verbosef(format string, args ...any) {
