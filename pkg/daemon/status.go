@@ -10,8 +10,20 @@ import (
 	"github.com/mfad/mfad/pkg/refresh"
 )
 
+// startPatience is how long a status waits for a keyring that has not answered
+// since the daemon's start.
+const startPatience = 3 * time.Second
+
 // Status implements [localapi.Backend].
-func (d *Daemon) Status(context.Context) (localapi.Status, <-chan struct{}) {
+func (d *Daemon) Status(ctx context.Context) (localapi.Status, <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	_ = d.ready(ctx) // what is wrong with the keyring is part of the picture
+	return d.picture()
+}
+
+// picture is what is known now, and a channel that closes when it changes.
+func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 	d.mu.Lock()
 	changed := d.changed // taken first: a change during the look must not be lost
 	d.mu.Unlock()
@@ -77,7 +89,7 @@ func (d *Daemon) fill(s *localapi.ProfileStatus, p refresh.ProfileStatus) {
 // outcome is what a login or refresh reports: of an identity's profiles, of the
 // named ones, or of all.
 func (d *Daemon) outcome(identity string, names ...string) localapi.Outcome {
-	st, _ := d.Status(context.Background())
+	st, _ := d.picture()
 	out := localapi.Outcome{Identity: identity, Profiles: []localapi.ProfileOutcome{}}
 	for _, id := range st.Identities {
 		if id.Name == identity {
