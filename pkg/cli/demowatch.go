@@ -99,7 +99,7 @@ func (d *demo) draw(ctx context.Context) error {
 			fmt.Fprintf(&picture, "\x1b[%dA", lines)
 		}
 		body := &bytes.Buffer{}
-		writeDemo(body, *st, time.Now())
+		writeTables(body, *st, time.Now())
 		lines = bytes.Count(body.Bytes(), []byte("\n"))
 		picture.Write(bytes.ReplaceAll(body.Bytes(), []byte("\n"), []byte("\x1b[K\n")))
 		if _, err := d.app.out.Write(picture.Bytes()); err != nil {
@@ -110,19 +110,4 @@ func (d *demo) draw(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// writeDemo draws what status does, with the session's short life as the whole.
-func writeDemo(w *bytes.Buffer, st localapi.Status, now time.Time) {
-	rows := [][]string{{"IDENTITY", "STATE", "SESSION"}}
-	for _, i := range st.Identities {
-		rows = append(rows, []string{i.Name, i.State, remaining(i.SessionExpires, 4*time.Hour/demoWatched, now)})
-	}
-	writeTable(w, rows)
-	w.WriteByte('\n')
-	rows = [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
-	for _, p := range st.Profiles {
-		rows = append(rows, []string{p.Name, p.State, remaining(p.Expires, lifetime(p), now), next(p.NextRefresh, now), text(p.Via)})
-	}
-	writeTable(w, rows)
 }

@@ -81,18 +81,23 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time) {
 		fmt.Fprintf(w, "nothing is configured yet in %s\nhint: run: mfad identity add NAME\n", st.Daemon.Config)
 		return
 	}
+	writeTables(w, st, now)
+	writeErrors(w, st)
+}
+
+// writeTables draws what is left of every lifetime.
+func writeTables(w io.Writer, st localapi.Status, now time.Time) {
 	ids := [][]string{{"IDENTITY", "STATE", "SESSION"}}
 	for _, i := range st.Identities {
-		ids = append(ids, []string{i.Name, i.State, remaining(i.SessionExpires, 36*time.Hour, now)})
+		ids = append(ids, []string{i.Name, i.State, remaining(i.SessionExpires, i.SessionSeconds, now)})
 	}
 	writeTable(w, ids)
 	fmt.Fprintln(w)
 	ps := [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
 	for _, p := range st.Profiles {
-		ps = append(ps, []string{p.Name, p.State, remaining(p.Expires, lifetime(p), now), next(p.NextRefresh, now), text(p.Via)})
+		ps = append(ps, []string{p.Name, p.State, remaining(p.Expires, p.DurationSeconds, now), next(p.NextRefresh, now), text(p.Via)})
 	}
 	writeTable(w, ps)
-	writeErrors(w, st)
 }
 
 func writeErrors(w io.Writer, st localapi.Status) {
@@ -120,13 +125,6 @@ func writeErrors(w io.Writer, st localapi.Status) {
 	}
 }
 
-func lifetime(p localapi.ProfileStatus) time.Duration {
-	if p.DurationSeconds == nil {
-		return time.Hour
-	}
-	return time.Duration(*p.DurationSeconds) * time.Second
-}
-
 func next(t *time.Time, now time.Time) string {
 	if t == nil {
 		return "-"
@@ -145,13 +143,14 @@ func text(s *string) string {
 }
 
 // remaining is a bar of what is left of a lifetime, and the time in words.
-func remaining(expires *time.Time, whole time.Duration, now time.Time) string {
-	if expires == nil {
+func remaining(expires *time.Time, lifetime *int, now time.Time) string {
+	if expires == nil || lifetime == nil {
 		return "-"
 	}
 	if !expires.After(now) {
 		return bar(0) + " ended " + short(now.Sub(*expires)) + " ago"
 	}
+	whole := time.Duration(max(*lifetime, 1)) * time.Second
 	return bar(float64(expires.Sub(now))/float64(whole)) + " " + left(*expires, now)
 }
 

@@ -47,6 +47,9 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 			Name: name, UserARN: optional(d.keys[name].UserARN), MFASerial: optional(id.MFASerial), State: string(is.State),
 			SessionExpires: moment(is.Session.Expires), Error: localapi.WireError(is.Err),
 		}
+		if !is.Session.IsZero() {
+			s.SessionSeconds = wholeSeconds(is.Session.Lifetime())
+		}
 		if q, open := questions[name]; open {
 			s.Prompt = &q
 		}
@@ -76,8 +79,7 @@ func (d *Daemon) fill(s *localapi.ProfileStatus, p refresh.ProfileStatus) {
 		s.State = string(refresh.StateWaiting)
 	}
 	if !p.Current.IsZero() {
-		seconds := int(p.Current.Lifetime().Round(time.Second) / time.Second)
-		s.Expires, s.DurationSeconds = moment(p.Current.Expires), &seconds
+		s.Expires, s.DurationSeconds = moment(p.Current.Expires), wholeSeconds(p.Current.Lifetime())
 	} else {
 		s.Via = nil
 	}
@@ -102,6 +104,11 @@ func (d *Daemon) outcome(identity string, names ...string) localapi.Outcome {
 		}
 	}
 	return out
+}
+
+func wholeSeconds(d time.Duration) *int {
+	n := int(d.Round(time.Second) / time.Second)
+	return &n
 }
 
 func optional(s string) *string {

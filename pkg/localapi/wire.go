@@ -180,6 +180,7 @@ type IdentityStatus struct {
 	MFASerial      *string       `json:"mfa_serial"`
 	State          string        `json:"state"`
 	SessionExpires *time.Time    `json:"session_expires"`
+	SessionSeconds *int          `json:"session_duration_seconds"` // the present session's lifetime
 	Prompt         *mfa.Question `json:"prompt"`
 	Error          *Error        `json:"error"`
 }

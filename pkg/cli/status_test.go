@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/localapi"
+)
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m01s", 9*time.Minute + 59*time.Second: "9m59s", 10 * time.Minute: "10m",
+		59*time.Minute + 59*time.Second: "59m", 59*time.Minute + 59600*time.Millisecond: "1h00m", 36 * time.Hour: "36h00m",
+	} {
+		if got := short(d); got != want {
+			t.Errorf("short(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestBar(t *testing.T) {
+	for share, want := range map[float64]string{
+		0: "░░░░░░░░░░░░░░░░", 0.001: "█░░░░░░░░░░░░░░░", 0.5: "████████░░░░░░░░", 1: "████████████████", 1.2: "████████████████", -1: "░░░░░░░░░░░░░░░░",
+	} {
+		if got := bar(share); got != want {
+			t.Errorf("bar(%v) = %q, want %q", share, got, want)
+		}
+	}
+}
+
+func TestWriteStatus(t *testing.T) {
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
+	hour, day, via := 3600, 36*3600, "session"
+	st := localapi.Status{
+		Identities: []localapi.IdentityStatus{{Name: "corp", State: "ready", SessionExpires: at(27 * time.Hour), SessionSeconds: &day}},
+		Profiles: []localapi.ProfileStatus{
+			{Name: "prod", State: "fresh", Expires: at(45 * time.Minute), NextRefresh: at(15 * time.Minute), DurationSeconds: &hour, Via: &via},
+			{Name: "a-longer-name", State: "expired", Expires: at(-10 * time.Minute), DurationSeconds: &hour, Via: &via,
+				Error: &localapi.Error{Code: creds.CodeAccessDenied, Message: "assume role: AccessDenied", Hint: "check the role"}},
+			{Name: "new", State: "mfa_required", Error: &localapi.Error{Code: creds.CodeMFARequired, Message: "said by the state"}},
+		},
+	}
+	const want = `IDENTITY  STATE  SESSION
+corp      ready  ████████████░░░░ 27h00m
+
+PROFILE        STATE         LEFT                            NEXT    VIA
+prod           fresh         ████████████░░░░ 45m            in 15m  session
+a-longer-name  expired       ░░░░░░░░░░░░░░░░ ended 10m ago  -       session
+new            mfa_required  -                               -       -
+
+a-longer-name: assume role: AccessDenied
+  hint: check the role
+`
+	var out bytes.Buffer
+	writeStatus(&out, st, now)
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestExportText(t *testing.T) {
+	c := localapi.Process{Version: 1, AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", Expiration: "2035-01-01T00:00:00Z"}
+	for format, want := range map[string]string{
+		"process":       "{\n  \"Version\": 1,\n  \"AccessKeyId\": \"ASIAEXAMPLE\",\n  \"SecretAccessKey\": \"secret\",\n  \"SessionToken\": \"token\",\n  \"Expiration\": \"2035-01-01T00:00:00+00:00\"\n}\n",
+		"env":           "export AWS_ACCESS_KEY_ID=ASIAEXAMPLE\nexport AWS_SECRET_ACCESS_KEY=secret\nexport AWS_SESSION_TOKEN=token\nexport AWS_CREDENTIAL_EXPIRATION=2035-01-01T00:00:00+00:00\n",
+		"env-no-export": "AWS_ACCESS_KEY_ID=ASIAEXAMPLE\nAWS_SECRET_ACCESS_KEY=secret\nAWS_SESSION_TOKEN=token\nAWS_CREDENTIAL_EXPIRATION=2035-01-01T00:00:00+00:00\n",
+		"powershell":    "$Env:AWS_ACCESS_KEY_ID=\"ASIAEXAMPLE\"\n$Env:AWS_SECRET_ACCESS_KEY=\"secret\"\n$Env:AWS_SESSION_TOKEN=\"token\"\n$Env:AWS_CREDENTIAL_EXPIRATION=\"2035-01-01T00:00:00+00:00\"\n",
+		"windows-cmd":   "set AWS_ACCESS_KEY_ID=ASIAEXAMPLE\nset AWS_SECRET_ACCESS_KEY=secret\nset AWS_SESSION_TOKEN=token\nset AWS_CREDENTIAL_EXPIRATION=2035-01-01T00:00:00+00:00\n",
+		"fish":          "set -gx AWS_ACCESS_KEY_ID \"ASIAEXAMPLE\"\nset -gx AWS_SECRET_ACCESS_KEY \"secret\"\nset -gx AWS_SESSION_TOKEN \"token\"\nset -gx AWS_CREDENTIAL_EXPIRATION \"2035-01-01T00:00:00+00:00\"\n",
+	} {
+		if got := exportText(c, format); got != want {
+			t.Errorf("%s:\n%q\nwant\n%q", format, got, want)
+		}
+	}
+}
+
+// TestExitStatuses: every code has a status of the documented table.
+func TestExitStatuses(t *testing.T) {
+	for code, want := range map[creds.Code]int{
+		"": 0, creds.CodeInternal: 1, creds.CodeConflict: 1, creds.CodeConfig: 2, creds.CodeUnknownProfile: 2, creds.CodeDaemonDown: 3,
+		creds.CodeMFARequired: 4, creds.CodeLocked: 4, creds.CodeKeyringLocked: 4, creds.CodeMFARejected: 5, creds.CodeAccessDenied: 5,
+		creds.CodeNetwork: 6, creds.CodeTimeout: 6, creds.CodeInterrupted: 130,
+	} {
+		if got := exitStatus(code); got != want {
+			t.Errorf("%q: %d, want %d", code, got, want)
+		}
+	}
+}
+
+func TestTheWorstDecides(t *testing.T) {
+	outcome := func(codes ...creds.Code) localapi.Outcome {
+		var out localapi.Outcome
+		for _, c := range codes {
+			p := localapi.ProfileOutcome{State: "fresh"}
+			if c != "" {
+				p.Error = &localapi.Error{Code: c}
+			}
+			out.Profiles = append(out.Profiles, p)
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		codes []creds.Code
+		want  error
+	}{
+		{[]creds.Code{"", ""}, nil},
+		{[]creds.Code{creds.CodeConflict, creds.CodeMFARequired, creds.CodeNetwork, creds.CodeAccessDenied}, statusError(5)},
+		{[]creds.Code{creds.CodeConflict, creds.CodeMFARequired, creds.CodeNetwork}, statusError(6)},
+		{[]creds.Code{creds.CodeConflict, creds.CodeMFARequired, ""}, statusError(4)},
+		{[]creds.Code{"", creds.CodeConflict}, statusError(1)},
+	} {
+		if got := worst(outcome(tt.codes...)); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.codes, got, tt.want)
+		}
+	}
+}
