@@ -20,6 +20,7 @@ const (
 	stillFresh = 25 * time.Millisecond  // after a write less than this ago
 	stillGone  = 250 * time.Millisecond // if the file is suddenly empty, missing or much shorter
 	stillGive  = 5 * time.Second        // then mfad gives up
+	stillLong  = 3 * time.Second        // at rest, by the file's own time of change: some file systems keep it to 2 s only
 )
 
 // snapshot is what a path held while nobody was writing to it.
@@ -101,6 +102,10 @@ func (f *Files) look(ctx context.Context, path string) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.rested(last) {
+		f.remember(last.real, len(last.data))
+		return last, nil
+	}
 	for {
 		need := f.patience(last)
 		if err := pause(ctx, stillGap); err != nil {
@@ -133,6 +138,19 @@ func (f *Files) look(ctx context.Context, path string) (*snapshot, error) {
 	}
 }
 
+// rested tells whether s has not been written for long, by its time of change
+// before and after it was read: watching it would tell nothing new.
+func (f *Files) rested(s *snapshot) bool {
+	if s.info == nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.seen[s.real] == 0 // it was not there, or empty, before either
+	}
+	after, err := s.file.Stat()
+	return err == nil && after.ModTime().Equal(s.info.ModTime()) && after.Size() == int64(len(s.data)) &&
+		time.Since(after.ModTime()) > stillLong
+}
+
 // patience is how long s must stay as it is to be believed. An emptied file is
 // more often one that is being written than one that the user emptied.
 func (f *Files) patience(s *snapshot) time.Duration {
@@ -140,7 +158,7 @@ func (f *Files) patience(s *snapshot) time.Duration {
 	was := f.seen[s.real]
 	f.mu.Unlock()
 	switch {
-	case s.info != nil && len(s.data) == 0, len(s.data) < was/2:
+	case s.info != nil && len(s.data) == 0 && time.Since(s.info.ModTime()).Abs() < stillGone, len(s.data) < was/2:
 		return stillGone
 	case s.info != nil && time.Since(s.info.ModTime()).Abs() < stillFresh:
 		return stillFresh

@@ -84,7 +84,10 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 		return err
 	}
 	for name, id := range c.Identities {
-		if id.Type == profile.TypeKey {
+		d.mu.Lock()
+		_, known := d.keys[name]
+		d.mu.Unlock()
+		if id.Type == profile.TypeKey && !known {
 			_, _ = d.longTerm(ctx, name) // what is missing is told when it is needed
 		}
 	}
@@ -92,8 +95,8 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 	was := d.keyring.ready
 	d.keyring.ready = true
 	d.mu.Unlock()
-	d.configure()
 	if !was {
+		d.configure() // from now on each load of the config does
 		d.engine.Restore(d.store.restored())
 	}
 	return nil
