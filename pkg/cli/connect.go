@@ -86,6 +86,9 @@ func (a *app) daemon(ctx context.Context) (*localapi.Client, error) {
 // started.
 const logName = "daemon.log"
 
+// maxLog is the size from which the next daemon begins a new log.
+const maxLog = 1 << 20
+
 // answers tells whether a daemon does.
 func answers(ctx context.Context, c *localapi.Client) error {
 	var st localapi.Status
@@ -107,6 +110,9 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	}
 	if err := lock.Release(); err != nil {
 		return false, err
+	}
+	if info, err := os.Stat(dir.Path(logName)); err == nil && info.Size() > maxLog {
+		_ = os.Rename(dir.Path(logName), dir.Path(logName+".old")) // else it goes on growing
 	}
 	log, err := os.OpenFile(dir.Path(logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -141,6 +147,9 @@ func (a *app) verbosef(format string, args ...any) {
 
 // warnOtherFiles tells a user whose tools read other files than the daemon writes.
 func (a *app) warnOtherFiles(st localapi.Status) {
+	if p, err := a.paths(); err == nil && a.config != "" && p.Config != st.Daemon.Config {
+		a.note("the daemon that runs uses another config, %s", st.Daemon.Config)
+	}
 	mine, _, err := profile.AWSFiles(a.getenv, a.home)
 	if err == nil && a.getenv("AWS_SHARED_CREDENTIALS_FILE") != "" && mine != st.Daemon.Credentials {
 		a.note("AWS_SHARED_CREDENTIALS_FILE is %s here, but the daemon writes %s", mine, st.Daemon.Credentials)

@@ -97,6 +97,9 @@ func startAWS() *aws {
 		sim.AddRole(awssim.Role{Account: "222222222222", Name: name, Principals: []string{a.alice.ARN}, RequireMFA: true})
 	}
 	sim.AddRole(awssim.Role{Account: "333333333333", Name: "DB", Principals: []string{"arn:aws:iam::222222222222:role/Admin"}})
+	sim.AddRole(awssim.Role{Account: "222222222222", Name: "Deploy", Principals: []string{"arn:aws:iam::" + account + ":oidc-provider/ci.example.com"}})
+	sim.AddRole(awssim.Role{Account: "222222222222", Name: "Browser", Principals: []string{"arn:aws:iam::" + account + ":saml-provider/Corp"}})
+	sim.AddRole(awssim.Role{Account: "333333333333", Name: "CI", Principals: []string{"arn:aws:iam::222222222222:role/Deploy"}})
 	return a
 }
 
@@ -127,7 +130,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": cmdCode, "exits": cmdExits, "awscalls": cmdCalls, "fault": cmdFault, "killdaemon": cmdKill,
-			"eventually": cmdEventually, "mode": cmdMode, "deleterole": cmdDeleteRole, "device": cmdDevice,
+			"eventually": cmdEventually, "mode": cmdMode, "deleterole": cmdDeleteRole, "device": cmdDevice, "webidentity": cmdWebIdentity,
 		},
 	})
 }
@@ -249,6 +252,11 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdDeleteRole(ts *testscript.TestScript, _ bool, args []string) {
 	awsOf(ts).sim.DeleteRole(args[0])
+}
+
+// webidentity TOKEN PROVIDER SUBJECT has AWS take a token or an assertion.
+func cmdWebIdentity(ts *testscript.TestScript, _ bool, args []string) {
+	awsOf(ts).sim.AddIdentity(awssim.Identity{Token: args[0], Provider: args[1], Subject: args[2]})
 }
 
 // device NAME | device fido NAME gives alice one more.

@@ -26,8 +26,8 @@ const (
 // Saved is what a restart of the daemon must not forget. The zero Saved is the
 // state of a new installation. Times are wall-clock time; they come back in UTC.
 type Saved struct {
-	// Sessions are the MFA sessions, by the identity's access key ID, a blank,
-	// and the device's serial.
+	// Sessions are the MFA sessions, by the identity's name, a blank, and what
+	// else they were made for.
 	Sessions map[string]creds.Credentials
 	// Profiles are living credentials, by profile name.
 	Profiles map[string]SavedProfile
