@@ -44,19 +44,6 @@ func inherit(file *os.File, old fs.FileInfo) {
 	}
 }
 
-// syncFolder makes a rename last through a power cut.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, unix.EINVAL) { // a file system that has nothing to sync
-		err = nil
-	}
-	return errors.Join(err, d.Close())
-}
-
 func readOnly(err error) bool { return errors.Is(err, unix.EROFS) }
 
 // releaseForRename does nothing: an open file can be renamed over.

@@ -18,8 +18,6 @@ func writable(string) error { return nil }
 
 func inherit(*os.File, fs.FileInfo) {}
 
-func syncFolder(string) error { return nil }
-
 func readOnly(error) bool { return false }
 
 func releaseForRename(s *snapshot) {

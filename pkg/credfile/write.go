@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/durable"
 )
 
 const (
@@ -143,7 +144,7 @@ func (f *Files) replace(s *snapshot, next []byte) (bool, error) {
 		}
 		return false, broken("replace", s.path, errors.Join(err, gone))
 	}
-	if err := syncFolder(filepath.Dir(s.real)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(s.real)); err != nil {
 		return true, broken("sync the folder of", s.path, err)
 	}
 	return true, nil

@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/durable"
 )
 
 // scrypt's cost as a power of two: memory is 2^N KiB. 16 is 64 MiB and a tenth
@@ -81,7 +82,7 @@ func (f *File) replace(items map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(f.path, sealed); err != nil {
+	if err := durable.Replace(f.path, f.path+".tmp", sealed); err != nil {
 		return err
 	}
 	got, err := f.open(passphrase)
@@ -120,36 +121,3 @@ func seal(items map[string][]byte, passphrase creds.Secret, cost int) ([]byte, e
 }
 
 func (f *File) makeFolder() error { return os.MkdirAll(filepath.Dir(f.path), 0o700) }
-
-// writeFile replaces the file at path in one step that a crash cannot split.
-// The caller holds the lock, so a file left at the temporary name is a dead
-// process's.
-func writeFile(path string, data []byte) (err error) {
-	temp := path + ".tmp"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	out, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp)
-		}
-	}()
-	_, err = out.Write(data)
-	if err == nil {
-		err = out.Sync()
-	}
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
-}

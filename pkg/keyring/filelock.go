@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/durable"
 )
 
 // lockWait is how long another process may hold the file: three uses of it, on
@@ -25,7 +26,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		taken, err := tryLock(f)
+		taken, err := durable.TryLock(f)
 		switch {
 		case err != nil:
 			_ = f.Close()

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/durable"
 )
 
 // edit replaces a config by a changed one, or leaves it as it is.
@@ -90,7 +90,7 @@ func (e *edit) once(target string) (done bool, err error) {
 		_ = os.Remove(temp)
 		return false, e.stuck(target, err)
 	}
-	if err := syncFolder(filepath.Dir(target)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(target)); err != nil {
 		return true, e.stuck(target, err)
 	}
 	return true, nil
@@ -109,18 +109,6 @@ func writeTemp(target string, data []byte) (name string, err error) {
 		return "", err
 	}
 	return f.Name(), nil
-}
-
-// syncFolder makes a rename survive a power cut.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // folders can't be synced there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // refused says that the config would not load; the list stays reachable.

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/durable"
 )
 
 // Dir is the absolute path of the state folder, such as ~/.local/state/mfad
@@ -111,41 +112,11 @@ func broken(op string, err error) error {
 // new one survives a power cut. One writer per name at a time, such as the
 // holder of the [Lock]. Failures are [creds.CodeInternal].
 func (d Dir) WriteFile(name string, data []byte) error {
-	if err := d.replace(name, data); err != nil {
+	// There is one writer, so a file of the temporary name is a dead process's.
+	if err := durable.Replace(d.Path(name), d.Path(tempName(name)), data); err != nil {
 		return broken("write "+d.Path(name), err)
 	}
 	return nil
-}
-
-func (d Dir) replace(name string, data []byte) (err error) {
-	temp := d.Path(tempName(name))
-	// There is one writer, so a file of that name is a dead process's.
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	out, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp)
-		}
-	}()
-	_, err = out.Write(data)
-	if err == nil {
-		err = out.Sync()
-	}
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(temp, d.Path(name))
-	}
-	if err != nil {
-		return err
-	}
-	return syncFolder(string(d))
 }
 
 func tempName(name string) string { return "." + name + ".tmp" }
@@ -157,7 +128,7 @@ func (d Dir) remove(name string) error {
 		return nil
 	}
 	if err == nil {
-		err = syncFolder(string(d))
+		err = durable.SyncFolder(string(d))
 	}
 	if err != nil {
 		return broken("remove "+d.Path(name), err)

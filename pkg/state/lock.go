@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/mfad/mfad/pkg/durable"
 )
 
 // Lock is the right to be the one daemon of a state folder. The system takes it
@@ -32,7 +34,7 @@ func (d Dir) Lock() (*Lock, error) {
 	if err != nil {
 		return nil, broken("take the daemon's lock", err)
 	}
-	taken, err := tryLock(f)
+	taken, err := durable.TryLock(f)
 	if err == nil && !taken {
 		held := &HeldError{PID: readPID(f)}
 		_ = f.Close()
