@@ -104,7 +104,7 @@ func (d *Daemon) awaitCode(ctx context.Context, p *profile.Profile, canAsk bool,
 	for {
 		q, err := d.engine.Ask(p.Identity)
 		if q != nil {
-			return d.hear(ctx, seat, q.Done, q.Err, talk)
+			return hear(ctx, p.Identity, seat, q.Done, q.Err, talk)
 		}
 		if !creds.IsTransient(err) {
 			return err
@@ -119,19 +119,19 @@ func (d *Daemon) awaitCode(ctx context.Context, p *profile.Profile, canAsk bool,
 }
 
 // hear passes the desk's words on until the question is over.
-func (d *Daemon) hear(ctx context.Context, seat *mfa.Seat, done <-chan struct{}, result func() error, talk localapi.Talk) error {
+func hear(ctx context.Context, identity string, seat *mfa.Seat, done <-chan struct{}, result func() error, talk localapi.Talk) error {
 	for {
 		select {
 		case <-done:
 			return result()
 		case e := <-seat.Events():
 			if e.Kind == mfa.Nobody {
-				return nobody(e.Question.Identity)
+				return nobody(identity)
 			}
 			talk.Say(e)
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return &creds.Error{Code: creds.CodeMFARequired, Op: "nobody gave a code in time", Hint: "run: mfad login"}
+				return &creds.Error{Code: creds.CodeMFARequired, Op: "nobody gave a code in time", Hint: "run: mfad login " + identity}
 			}
 			return context.Cause(ctx)
 		}
@@ -196,7 +196,7 @@ func (d *Daemon) giveCode(ctx context.Context, identity string, r localapi.Login
 				Hint: "run: mfad login " + identity + " --code - (the code on stdin)"}
 		}
 		go login()
-		return d.hear(ctx, seat, over, func() error { return loginErr }, talk)
+		return hear(ctx, identity, seat, over, func() error { return loginErr }, talk)
 	}
 	result, withdraw, err := d.desk.Offer(identity, creds.NewSecret(r.Code))
 	if err != nil {
