@@ -91,9 +91,16 @@ const maxLog = 1 << 20
 
 // answers tells whether a daemon does.
 func answers(ctx context.Context, c *localapi.Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, &creds.Error{Code: creds.CodeTimeout, Op: "the daemon runs but does not answer",
+		Hint: "see mfad daemon, which names its process; end that, and try again"})
+	defer cancel()
 	var st localapi.Status
 	return c.Do(ctx, "/v1/status", nil, &st)
 }
+
+// answerLimit is how long a daemon may take to say how things are. Right after
+// its start it waits for the keyring for some seconds.
+const answerLimit = 5 * time.Second
 
 // spawn starts a daemon in the background, unless one holds the lock: that one is
 // still starting, or just ending.

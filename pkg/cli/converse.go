@@ -76,13 +76,26 @@ func (k *asker) ask(ctx context.Context, q mfa.Question) error {
 			}
 			continue
 		}
+		return k.send(ctx, q.Identity, code)
+	}
+}
+
+// send gives a code to the daemon. It does not wait for what else is fetched
+// with it: this process may have its answer long before.
+func (k *asker) send(ctx context.Context, identity, code string) error {
+	sent := make(chan error, 1)
+	go func() {
 		var out localapi.Outcome
-		err = k.client.Do(context.WithoutCancel(ctx), "/v1/login", localapi.LoginRequest{Target: q.Identity, Code: code}, &out)
+		sent <- k.client.Do(context.WithoutCancel(ctx), "/v1/login", localapi.LoginRequest{Target: identity, Code: code}, &out)
+	}()
+	select {
+	case err := <-sent:
 		if errors.Is(err, localapi.ErrNoDaemon) {
 			return err
 		}
-		return nil
+	case <-ctx.Done():
 	}
+	return nil
 }
 
 // questionText names the device, the identity and who waits.

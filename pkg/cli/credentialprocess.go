@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/localapi"
 )
 
@@ -55,13 +56,14 @@ func (a *app) credentials(ctx context.Context, r localapi.CredentialsRequest, wa
 	if wait <= 0 {
 		return localapi.Process{}, usage("use a time such as 50s", "--timeout must be more than nothing")
 	}
+	// The daemon keeps to the time; this is for one that hangs.
+	ctx, cancel := context.WithTimeoutCause(ctx, wait+time.Second, &creds.Error{Code: creds.CodeTimeout, Op: "the daemon has not answered in time",
+		Hint: "run: mfad status"})
+	defer cancel()
 	var out localapi.Process
 	c, err := a.daemon(ctx)
 	if err != nil {
 		return out, err
 	}
-	// The daemon keeps to the time; this is for one that hangs.
-	ctx, cancel := context.WithTimeout(ctx, wait+5*time.Second)
-	defer cancel()
 	return out, a.converse(ctx, c, "/v1/credentials", r, &out)
 }

@@ -59,7 +59,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, statusError(0)) {
 		err = &creds.Error{Code: creds.CodeInterrupted, Op: "interrupted"}
 	}
 	return a.report(err)

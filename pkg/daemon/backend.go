@@ -63,7 +63,11 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 // servable tells why nothing can be served at all: no such profile, mfad is
 // locked, or the user wants a question that cannot be asked.
 func (d *Daemon) servable(name string) (*profile.Profile, error) {
-	p, err := d.conf().Profile(name)
+	c, err := d.inForce()
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.Profile(name)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +150,10 @@ func nobody(identity string) error {
 
 // Login implements [localapi.Backend].
 func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk localapi.Talk) (localapi.Outcome, error) {
-	c := d.conf()
+	c, err := d.inForce()
+	if err != nil {
+		return localapi.Outcome{}, err
+	}
 	identity, profileName, err := identityOf(c, r.Target)
 	if err != nil {
 		return localapi.Outcome{}, err
@@ -160,15 +167,17 @@ func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk locala
 			return localapi.Outcome{}, err
 		}
 	}
-	if err := d.setLocked(false); err != nil {
-		return localapi.Outcome{}, err
-	}
-	d.nudgeKeyring()
 	if err := d.ready(ctx); err != nil {
 		return localapi.Outcome{}, err
 	}
-	if err := d.giveCode(ctx, identity, r, talk); err != nil {
+	d.mu.Lock()
+	wasLocked := d.locked
+	d.mu.Unlock()
+	if err := d.setLocked(false); err != nil {
 		return localapi.Outcome{}, err
+	}
+	if err := d.giveCode(ctx, identity, r, talk); err != nil {
+		return localapi.Outcome{}, errors.Join(err, d.setLocked(wasLocked)) // only a login that succeeds ends a lock
 	}
 	out := d.outcome(identity)
 	if profileName != "" && c.Profiles[profileName].RoleARN != "" {
@@ -216,14 +225,22 @@ func (d *Daemon) giveCode(ctx context.Context, identity string, r localapi.Login
 	}
 }
 
-// ready waits until the keyring has answered, after a start or an unlock, and
-// gives what is wrong with it. Without an identity there is nothing to wait for.
+// ready waits until the keyring has answered, and gives what is wrong with it. A
+// keyring that could not be used is looked at again first: it may have been
+// unlocked since. Without an identity there is nothing to wait for.
 func (d *Daemon) ready(ctx context.Context) error {
+	d.mu.Lock()
+	seen, stale := d.keyring.looks, d.keyring.err != nil
+	d.mu.Unlock()
+	if stale {
+		d.nudgeKeyring()
+	}
 	for {
 		d.mu.Lock()
-		ready, err, changed := d.keyring.ready || len(d.config.Identities) == 0, d.keyring.err, d.changed
+		done := d.keyring.ready || len(d.config.Identities) == 0
+		err, looks, changed := d.keyring.err, d.keyring.looks, d.changed
 		d.mu.Unlock()
-		if ready || err != nil {
+		if done || err != nil && (!stale || looks > seen) {
 			return err
 		}
 		select {
@@ -265,10 +282,6 @@ func (d *Daemon) Unlock(ctx context.Context, r localapi.UnlockRequest) error {
 	if err := d.setLocked(false); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	d.keyring.err = nil // of before
-	d.mu.Unlock()
-	d.nudgeKeyring()
 	err = d.ready(ctx)
 	d.engine.Retry()
 	return err

@@ -23,15 +23,11 @@ type caller struct{ d *Daemon }
 
 // StartSession implements [refresh.AWS].
 func (c caller) StartSession(ctx context.Context, id refresh.Identity, code creds.Secret) (creds.Credentials, error) {
-	cfg, err := c.d.conf().Identity(id.Name)
-	if err != nil {
-		return creds.Credentials{}, err
-	}
 	key, err := c.d.longTerm(ctx, id.Name)
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	cl, err := c.d.client(first(cfg.Region, c.d.conf().Defaults.Region, profile.DefaultRegion(id.Serial)))
+	cl, err := c.identityClient(id.Name, id.Serial)
 	if err != nil {
 		return creds.Credentials{}, err
 	}
@@ -43,8 +39,12 @@ func (c caller) StartSession(ctx context.Context, id refresh.Identity, code cred
 	if _, unsent := errors.AsType[*awsapi.NotSentError](err); unsent {
 		c.d.store.unspend(id.Serial)
 	}
+	if err != nil {
+		return creds.Credentials{}, err
+	}
 	got.Principal = key.Principal
-	return got, err
+	c.d.store.add(id, got) // before anything else can go wrong: it cost a code
+	return got, nil
 }
 
 // AssumeRole implements [refresh.AWS].
@@ -74,6 +74,25 @@ func (c caller) AssumeRole(ctx context.Context, p refresh.Profile, from creds.Cr
 	}
 	got, err := cl.AssumeRole(ctx, from, r)
 	return got, via, err
+}
+
+// Verify implements [refresh.AWS].
+func (c caller) Verify(ctx context.Context, id refresh.Identity, session creds.Credentials) error {
+	cl, err := c.identityClient(id.Name, id.Serial)
+	if err == nil {
+		_, err = cl.CallerIdentity(ctx, session)
+	}
+	return err
+}
+
+// identityClient calls where an identity's sessions are started.
+func (c caller) identityClient(name, serial string) (*awsapi.Client, error) {
+	conf := c.d.conf()
+	id, err := conf.Identity(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.d.client(first(id.Region, conf.Defaults.Region, profile.DefaultRegion(serial)))
 }
 
 // sessionName is what CloudTrail shows as the user of a role session: the IAM

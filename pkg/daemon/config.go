@@ -22,7 +22,7 @@ func (d *Daemon) load() error {
 	d.cfgErr = err
 	d.changedLocked()
 	if err == nil {
-		d.config = c
+		d.config, d.loaded = c, true
 		clear(d.clients)
 	}
 	ready := d.keyring.ready
@@ -91,6 +91,16 @@ func settings(c *profile.Config) map[string]mfa.Settings {
 		all[name] = mfa.Settings{Serial: id.MFASerial, Process: id.MFAProcess, Unattended: id.MFAProcessUnattended, Methods: methods}
 	}
 	return all
+}
+
+// inForce gives the config in force; the error says why none ever was.
+func (d *Daemon) inForce() (*profile.Config, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.loaded && d.cfgErr != nil {
+		return nil, d.cfgErr
+	}
+	return d.config, nil
 }
 
 // client gives the client for a region, made once for each config.

@@ -64,6 +64,7 @@ type Daemon struct {
 
 	mu      sync.Mutex
 	config  *profile.Config
+	loaded  bool  // a config was in force since the start
 	cfgErr  error // why the file's present text is not in force
 	clients map[string]*awsapi.Client
 	keyring openKeyring

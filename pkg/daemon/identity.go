@@ -153,15 +153,18 @@ func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := kr.Delete(ctx, keyName(name)); err != nil && creds.CodeOf(err) != creds.CodeKeyNotFound {
+	// The config first: a key without a section can be added to one again, a key
+	// that is gone cannot.
+	if err := profile.RemoveSection(d.Paths.Config, "identity "+name, d.loadOptions()); err != nil {
 		return err
+	}
+	if err := kr.Delete(ctx, keyName(name)); err != nil && creds.CodeOf(err) != creds.CodeKeyNotFound {
+		return &creds.Error{Code: creds.CodeOf(err), Op: "identity " + name + " is gone from the config, but its key is still in the keyring",
+			Hint: "run: mfad unlock, add the identity again, and remove it", Err: err}
 	}
 	d.mu.Lock()
 	delete(d.keys, name)
 	d.mu.Unlock()
 	d.engine.Forget(name)
-	if err := profile.RemoveSection(d.Paths.Config, "identity "+name, d.loadOptions()); err != nil {
-		return err
-	}
 	return d.load()
 }

@@ -38,6 +38,7 @@ type openKeyring struct {
 	kind  string
 	ready bool          // the sessions are read; the engine works
 	err   error         // why not
+	looks int           // how often it was looked at
 	wake  chan struct{} // not guarded; capacity 1
 }
 
@@ -55,6 +56,7 @@ func (d *Daemon) tendKeyring(ctx context.Context) {
 			d.Log.Warn("the keyring cannot be used", "error", err)
 		}
 		d.keyring.err = err
+		d.keyring.looks++
 		d.changedLocked()
 		d.mu.Unlock()
 		again := make(<-chan time.Time)

@@ -121,7 +121,15 @@ func (s *sink) write(ctx context.Context) error {
 	s.d.mu.Lock()
 	s.d.changedLocked()
 	s.d.mu.Unlock()
-	return errors.Join(credErr, confErr)
+	return errors.Join(unlessConflict(credErr), unlessConflict(confErr))
+}
+
+// unlessConflict drops what Status tells and only the user can mend.
+func unlessConflict(err error) error {
+	if creds.CodeOf(err) == creds.CodeConflict {
+		return nil
+	}
+	return err
 }
 
 // wanted sorts the profiles: those with something to write, those that will have

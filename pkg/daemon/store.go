@@ -77,6 +77,20 @@ func (s *store) keep(r refresh.Saved) error {
 	return s.flushLocked()
 }
 
+// add stores a session that was just started, without waiting for what is fetched
+// with it.
+func (s *store) add(id refresh.Identity, c creds.Credentials) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saved.Sessions == nil {
+		s.saved.Sessions = map[string]creds.Credentials{}
+	}
+	s.saved.Sessions[id.Name+" "+id.Fingerprint] = c
+	if err := s.flushLocked(); err != nil {
+		s.log.Error("store the sessions", "error", err)
+	}
+}
+
 func (s *store) flushLocked() error {
 	if s.file == nil {
 		return nil

@@ -35,7 +35,12 @@ func (d *Daemon) watch(ctx context.Context, w *watch.Watcher) {
 	}
 }
 
+// rewrite brings AWS's files in line. Until a config was in force nobody knows
+// what should stand there.
 func (d *Daemon) rewrite(ctx context.Context) {
+	if _, err := d.inForce(); err != nil {
+		return
+	}
 	if err := d.sink.rewrite(ctx); err != nil {
 		d.Log.Error("write the AWS files", "error", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
@@ -23,6 +24,7 @@ type Client struct {
 	Mismatch func(daemon string)
 
 	http http.Client
+	told sync.Once // Mismatch
 }
 
 // ErrNoDaemon is wrapped by the error of a call that reached nobody.
@@ -30,16 +32,21 @@ var ErrNoDaemon = errors.New("no daemon answers")
 
 // dial reaches the first socket that answers.
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	var errs []error
+	var reason error // of the first: it is where a daemon should be
 	for _, path := range c.Sockets {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "unix", path)
 		if err == nil {
 			return conn, nil
 		}
-		errs = append(errs, err)
+		if reason == nil {
+			reason = err
+		}
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoDaemon, errors.Join(errs...))
+	if reason == nil {
+		return nil, ErrNoDaemon
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoDaemon, reason)
 }
 
 // Do makes one call: body as JSON (nil: a GET) to path, its answer into out.
@@ -153,7 +160,7 @@ func (c *Client) send(ctx context.Context, path string, body any, accept string)
 		return nil, gone(ctx, err)
 	}
 	if v := resp.Header.Get(VersionHeader); v != c.Version && c.Mismatch != nil {
-		c.Mismatch(v)
+		c.told.Do(func() { c.Mismatch(v) })
 	}
 	return resp, nil
 }

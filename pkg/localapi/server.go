@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -230,6 +231,7 @@ func answer(w http.ResponseWriter, body any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1)) // else a long answer is chunked, which pkg/fastpath does not read
 	_, _ = w.Write(append(b, '\n'))
 }
 

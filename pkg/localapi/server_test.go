@@ -283,7 +283,7 @@ func TestAnotherUserIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const script = `use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "connect: $!";
+	const script = `use IO::Socket::UNIX; $SIG{PIPE} = "IGNORE"; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "connect: $!";
 		print $s "GET /v1/status HTTP/1.1\r\nHost: mfad\r\n\r\n"; my $l = <$s>; print defined $l ? "answered" : "closed";`
 	out, err := exec.Command("setpriv", "--reuid=65534", "--clear-groups", perl, "-e", script, path).CombinedOutput()
 	if err != nil || string(out) != "closed" {

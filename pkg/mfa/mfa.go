@@ -52,6 +52,7 @@ type EventKind string
 const (
 	Ask    EventKind = "ask"    // ask the person; an Ask replaces the one before
 	Stop   EventKind = "stop"   // stop asking: answered elsewhere, or given up
+	Wait   EventKind = "wait"   // a program of the user's gets the code; it may want a touch
 	Nobody EventKind = "nobody" // there is nobody left who could answer
 )
 
@@ -73,7 +74,9 @@ type Desk struct {
 
 // question is one identity's corner of the desk; guarded by Desk.mu.
 type question struct {
+	turn    int  // counts the calls of Next; only the last one's counts
 	open    bool // somebody is in Next
+	sent    bool // a code is on its way to AWS
 	since   time.Time
 	reason  string
 	offers  []*offer
@@ -99,7 +102,8 @@ func (d *Desk) Configure(settings map[string]Settings) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.settings = settings
-	for name := range d.questions {
+	for name, q := range d.questions {
+		q.broken = nil // the program may be another one
 		d.callLocked(name)
 	}
 }
@@ -162,7 +166,7 @@ func (d *Desk) CanAsk(identity string) bool {
 
 func (d *Desk) canAskLocked(identity string) bool {
 	q, s := d.questionLocked(identity), d.settings[identity]
-	if len(q.offers) > 0 || s.Process != "" && slices.Contains(s.Methods, Process) && q.broken == nil {
+	if q.sent || len(q.offers) > 0 || s.Process != "" && slices.Contains(s.Methods, Process) && q.broken == nil {
 		return true
 	}
 	return slices.Contains(s.Methods, Terminal) && slices.ContainsFunc(q.seats, func(s *Seat) bool { return s.canAsk })
@@ -198,7 +202,9 @@ func (d *Desk) Settle(identity string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.questionLocked(identity)
-	q.open, q.reason, q.broken, q.since = false, "", nil, time.Time{}
+	q.turn++ // a Next that is still at it is out
+	q.open, q.sent, q.reason, q.broken, q.since = false, false, "", nil, time.Time{}
+	q.wakeLocked()
 	if q.asked != nil {
 		q.asked.tell(Event{Kind: Stop})
 		q.asked = nil

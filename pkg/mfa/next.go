@@ -11,11 +11,15 @@ import (
 // Next opens an identity's question, or asks again because of prev, and blocks
 // until somebody gives a code. Done tells the giver what became of it.
 func (d *Desk) Next(ctx context.Context, identity string, prev error) (code creds.Secret, done func(error), err error) {
-	d.open(identity, prev)
-	defer d.close(identity)
+	turn := d.open(identity, prev)
+	defer func() { d.close(identity, turn, err == nil) }()
 	for {
 		d.mu.Lock()
 		q := d.questionLocked(identity)
+		if q.turn != turn {
+			d.mu.Unlock()
+			return creds.Secret{}, nil, errOver
+		}
 		if len(q.offers) > 0 {
 			o := q.offers[0]
 			q.offers = q.offers[1:]
@@ -81,27 +85,38 @@ func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Setti
 	return code, err
 }
 
-// open puts the question on the desk.
-func (d *Desk) open(identity string, prev error) {
+// errOver ends a call of Next whose question was settled, or asked anew.
+var errOver = &creds.Error{Code: creds.CodeCancelled, Op: "the question is over"}
+
+// open puts the question on the desk and gives the turn.
+func (d *Desk) open(identity string, prev error) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.questionLocked(identity)
 	if q.since.IsZero() {
 		q.since = time.Now().Round(0)
 	}
-	q.open, q.reason = true, ""
+	q.turn++
+	q.open, q.sent, q.reason = true, false, ""
 	if prev != nil {
 		q.reason = prev.Error()
 	}
+	was := q.asked
 	q.asked = nil // whoever was asked has answered, or is asked again with the reason
 	d.callLocked(identity)
+	if was != nil && q.asked != was {
+		was.tell(Event{Kind: Stop})
+	}
+	return q.turn
 }
 
 // close takes the question off while its code is on the way to AWS.
-func (d *Desk) close(identity string) {
+func (d *Desk) close(identity string, turn int, sent bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.questionLocked(identity).open = false
+	if q := d.questionLocked(identity); q.turn == turn {
+		q.open, q.sent = false, sent
+	}
 }
 
 // processFailed remembers that the program gave no code, and tells whether
@@ -111,6 +126,9 @@ func (d *Desk) processFailed(identity string, err error) bool {
 	defer d.mu.Unlock()
 	q := d.questionLocked(identity)
 	q.broken, q.reason = err, err.Error()
+	if d.methodLocked(identity) == "" && len(q.offers) == 0 {
+		return false // all who wait get the program's failure
+	}
 	d.callLocked(identity)
-	return d.methodLocked(identity) != "" || len(q.offers) > 0
+	return true
 }

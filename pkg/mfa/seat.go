@@ -37,6 +37,9 @@ func (s *Seat) Leave() {
 	if q.asked == s {
 		q.asked = nil
 	}
+	if len(q.seats) == 0 {
+		q.broken = nil // who comes next may have repaired the program
+	}
 	s.desk.callLocked(s.identity)
 }
 
@@ -54,27 +57,44 @@ func (s *Seat) tell(e Event) {
 func (d *Desk) callLocked(identity string) {
 	q := d.questionLocked(identity)
 	defer q.wakeLocked()
-	if !q.open || q.asked != nil || len(q.offers) > 0 {
+	if !q.open || len(q.offers) > 0 {
 		return
 	}
-	switch d.methodLocked(identity) {
-	case Terminal:
-	case "":
+	method := d.methodLocked(identity)
+	pick := q.pick(method)
+	switch {
+	case method == Process:
 		for _, s := range q.seats {
-			s.tell(Event{Kind: Nobody})
+			if s.eager {
+				s.tell(Event{Kind: Wait, Question: d.textLocked(identity, q)})
+			}
 		}
-		return
-	default:
+	case method == "":
+		for _, s := range q.seats {
+			s.tell(Event{Kind: Nobody, Question: d.textLocked(identity, q)})
+		}
+	}
+	if pick == q.asked {
 		return
 	}
+	if q.asked != nil {
+		q.asked.tell(Event{Kind: Stop})
+	}
+	if q.asked = pick; pick != nil {
+		pick.tell(Event{Kind: Ask, Question: d.textLocked(identity, q)})
+	}
+}
+
+// pick is the seat whose person is to be asked: whoever came last to give a
+// code, else whoever waits longest.
+func (q *question) pick(method Method) *Seat {
 	var pick *Seat
 	for _, s := range q.seats {
-		if s.canAsk && (pick == nil || s.eager && !pick.eager) {
+		if method == Terminal && s.canAsk && (pick == nil || s.eager) {
 			pick = s
 		}
 	}
-	q.asked = pick
-	pick.tell(Event{Kind: Ask, Question: d.textLocked(identity, q)})
+	return pick
 }
 
 // methodLocked is the first way to ask that is open just now; empty: none.

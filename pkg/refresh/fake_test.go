@@ -31,6 +31,7 @@ type world struct {
 	code    func(ctx context.Context, prev error) (string, error)
 	session func(code string) error
 	settled []error
+	revoked bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -96,8 +97,21 @@ func (w *world) AssumeRole(_ context.Context, p Profile, from creds.Credentials)
 	return w.credentials(grant), ViaSession, nil
 }
 
+func (w *world) Verify(_ context.Context, _ Identity, session creds.Credentials) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("verify")
+	if w.revoked {
+		return &creds.Error{Code: creds.CodeInvalidKey, Op: "the security token is invalid"}
+	}
+	return nil
+}
+
 func (w *world) Next(ctx context.Context, _ Identity, prev error) (Attempt, error) {
-	code, err := w.code(ctx, prev)
+	w.mu.Lock()
+	ask := w.code
+	w.mu.Unlock()
+	code, err := ask(ctx, prev)
 	return Attempt{Code: creds.NewSecret(code)}, err
 }
 

@@ -19,6 +19,8 @@ type batch struct {
 	flying int             // AssumeRole calls in the air
 	all    bool            // publish at once: the configuration or a lock changed
 	busy   map[string]bool // what is being published just now; nil: nothing
+	failed int             // how often in a row the sink failed
+	retry  time.Time       // not before
 }
 
 // add marks a profile as fetched at t.
@@ -36,8 +38,11 @@ func (b *batch) holds(profile string) bool { return b.dirty[profile] || b.busy[p
 // has waited long enough, and tells when else to look.
 func (e *Engine) publishDueLocked(t time.Time) time.Time {
 	b := &e.batch
-	if b.busy != nil || (len(b.dirty) == 0 && !b.all) || e.run == nil {
+	if b.busy != nil || (len(b.dirty) == 0 && !b.all && b.failed == 0) || e.run == nil {
 		return t.Add(poll)
+	}
+	if len(b.dirty) == 0 && !b.all && b.retry.After(t) {
+		return b.retry
 	}
 	if at := b.since.Add(straggler); !b.all && b.flying > 0 && t.Before(at) {
 		return at
@@ -49,11 +54,16 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 	// A batch goes out even while the daemon is being stopped: it is paid for.
 	ctx := context.WithoutCancel(e.run)
 	e.flights.Go(func() {
-		if err := e.Sink.Publish(ctx, saved); err != nil {
-			e.Log.Error("publish failed", "error", err)
-		}
+		err := e.Sink.Publish(ctx, saved)
 		e.mu.Lock()
-		e.batch.busy = nil
+		b.busy = nil
+		if b.failed++; err == nil {
+			b.failed = 0
+		} else {
+			pause := pauses[min(b.failed+1, len(pauses)-1)]
+			b.retry = now().Add(pause)
+			e.Log.Error("publish failed", "error", err, "again_in", pause)
+		}
 		e.changedLocked()
 		e.mu.Unlock()
 		e.Nudge()
@@ -63,7 +73,7 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 
 // savedLocked is everything that a restart needs.
 func (e *Engine) savedLocked() Saved {
-	s := Saved{Sessions: map[string]SavedSession{}, Profiles: map[string]SavedProfile{}}
+	s := Saved{Sessions: maps.Clone(e.parked), Profiles: map[string]SavedProfile{}}
 	for name, id := range e.ids {
 		if !id.session.IsZero() {
 			s.Sessions[name] = SavedSession{id.session, id.Fingerprint}

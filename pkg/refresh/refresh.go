@@ -61,6 +61,8 @@ type AWS interface {
 	// AssumeRole assumes p.Role, signed by from; for a federated identity from is
 	// zero.
 	AssumeRole(ctx context.Context, p Profile, from creds.Credentials) (creds.Credentials, Via, error)
+	// Verify asks whether an identity's session is still good: nil if it is.
+	Verify(ctx context.Context, id Identity, session creds.Credentials) error
 }
 
 // Codes hands out token codes.
@@ -130,6 +132,7 @@ type Engine struct {
 	run      context.Context // Run's, nil before and after it
 	ids      map[string]*identity
 	profiles map[string]*profile
+	parked   map[string]SavedSession // of identities that the config does not have (so) just now: an edit may bring them back
 	locked   bool
 	changed  chan struct{} // closed and replaced on every change
 	batch    batch
@@ -142,7 +145,7 @@ type identity struct {
 	session   creds.Credentials
 	flight    *sessionFlight
 	fail      failure
-	suspected time.Time // when AWS first refused the session; zero: it did not
+	verifying bool // AWS refused the session to a role, and is asked about it
 }
 
 // profile is a Profile's state; guarded by Engine.mu.
@@ -179,6 +182,7 @@ func New(o Options) *Engine {
 		slots:    make(chan struct{}, maxFlights),
 		ids:      map[string]*identity{},
 		profiles: map[string]*profile{},
+		parked:   map[string]SavedSession{},
 		changed:  make(chan struct{}),
 		batch:    batch{dirty: map[string]bool{}},
 	}
@@ -243,14 +247,17 @@ func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 		if old := oldIDs[c.Name]; old != nil && old.Fingerprint == c.Fingerprint {
 			old.Identity = c
 			id = old
-		} else if old != nil && old.flight != nil {
-			old.flight.cancel()
+		} else if s := e.parked[c.Name]; s.Fingerprint == c.Fingerprint {
+			id.session = s.Credentials
 		}
 		e.ids[c.Name] = id
 	}
 	for name, old := range oldIDs {
-		if e.ids[name] == nil && old.flight != nil {
-			old.flight.cancel()
+		if e.ids[name] != old {
+			e.withdrawLocked(old)
+			if !old.session.IsZero() {
+				e.parked[name] = SavedSession{old.session, old.Fingerprint}
+			}
 		}
 	}
 	for _, c := range profiles {
@@ -286,6 +293,9 @@ func (e *Engine) Restore(s Saved) {
 	defer e.mu.Unlock()
 	t := now()
 	for name, saved := range s.Sessions {
+		if e.ids[name] == nil || e.ids[name].Fingerprint != saved.Fingerprint {
+			e.parked[name] = saved
+		}
 		if id := e.ids[name]; id != nil && id.session.IsZero() && saved.Fingerprint == id.Fingerprint && saved.Credentials.UsableAt(t) {
 			id.session = saved.Credentials
 		}
@@ -307,11 +317,10 @@ func (e *Engine) Lock() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.locked = true
+	clear(e.parked)
 	for _, id := range e.ids {
-		id.session, id.fail, id.suspected = creds.Credentials{}, failure{}, time.Time{}
-		if id.flight != nil {
-			id.flight.cancel()
-		}
+		id.session, id.fail = creds.Credentials{}, failure{}
+		e.withdrawLocked(id)
 	}
 	for _, p := range e.profiles {
 		p.current, p.fail, p.force = creds.Credentials{}, failure{}, false
@@ -331,6 +340,7 @@ func (e *Engine) Unlock() {
 func (e *Engine) Forget(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	delete(e.parked, name)
 	if id := e.ids[name]; id != nil {
 		e.dropSessionLocked(id, nil)
 		id.fail = failure{}

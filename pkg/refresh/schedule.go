@@ -95,11 +95,11 @@ func retryAfter(err error, count int, lifetime time.Duration, draw float64) time
 }
 
 // isLocal tells whether err came from this machine, where asking again troubles
-// nobody: the keyring, the disk, a program that should print a code.
+// nobody: the keyring, the disk, the clock, a program that should print a code.
 func isLocal(err error) bool {
 	switch creds.CodeOf(err) {
 	case creds.CodeKeyringLocked, creds.CodeKeyringAbsent, creds.CodeKeyringTimeout,
-		creds.CodeKeyringFailed, creds.CodeTimeout, creds.CodeInternal, creds.CodeMFAProcess:
+		creds.CodeKeyringFailed, creds.CodeTimeout, creds.CodeInternal, creds.CodeMFAProcess, creds.CodeClockSkew:
 		return true
 	}
 	return false

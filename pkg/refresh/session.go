@@ -36,16 +36,26 @@ func (e *Engine) startSessionLocked(id *identity) *sessionFlight {
 	e.flights.Go(func() {
 		defer cancel()
 		c, err := e.fly(ctx, cfg)
-		e.landSession(id, cfg, f, c, err)
+		if err != nil && e.stopped(ctx) {
+			err = errStopping
+		}
+		e.landSession(id, f, c, err)
 	})
 	e.changedLocked()
 	return f
 }
 
+// stopped tells whether Run's context, of which ctx is a child, has ended.
+func (e *Engine) stopped(ctx context.Context) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return ctx.Err() != nil && (e.run == nil || e.run.Err() != nil)
+}
+
 // fly asks for codes until AWS takes one.
 func (e *Engine) fly(ctx context.Context, id Identity) (creds.Credentials, error) {
 	var prev error
-	for rejected := 0; ; {
+	for rejected, used := 0, 0; ; {
 		a, err := e.Codes.Next(ctx, id, prev)
 		if err != nil {
 			return creds.Credentials{}, err
@@ -61,7 +71,10 @@ func (e *Engine) fly(ctx context.Context, id Identity) (creds.Credentials, error
 		switch creds.CodeOf(err) {
 		case "":
 			return c, nil
-		case creds.CodeMFAUsedCode: // it was not sent, so it is not one of the tries
+		case creds.CodeMFAUsedCode: // it was not sent; but a program may know no other
+			if used++; used == tries {
+				return creds.Credentials{}, err
+			}
 		case creds.CodeMFARejected:
 			if rejected++; rejected == tries {
 				return creds.Credentials{}, err
@@ -73,14 +86,33 @@ func (e *Engine) fly(ctx context.Context, id Identity) (creds.Credentials, error
 	}
 }
 
+// withdrawLocked ends an identity's question from this side: the config went on,
+// or mfad was locked.
+func (e *Engine) withdrawLocked(id *identity) {
+	if f := id.flight; f != nil {
+		f.cancel()
+		e.overLocked(id, f, &creds.Error{Code: creds.CodeCancelled, Op: "the question for identity " + id.Name + " was withdrawn"})
+	}
+}
+
+// overLocked tells everybody how a question ended.
+func (e *Engine) overLocked(id *identity, f *sessionFlight, err error) {
+	e.Codes.Settle(id.Identity, err) // while no other question can be open
+	id.flight, f.err = nil, err
+	close(f.done)
+	e.changedLocked()
+	e.Nudge()
+}
+
 // landSession takes in how a question ended.
-func (e *Engine) landSession(id *identity, cfg Identity, f *sessionFlight, c creds.Credentials, err error) {
+func (e *Engine) landSession(id *identity, f *sessionFlight, c creds.Credentials, err error) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if id.flight != f {
+		return // it was withdrawn
+	}
 	t := now()
-	id.flight = nil
-	if e.ids[cfg.Name] != id || e.locked {
-		err = &creds.Error{Code: creds.CodeCancelled, Op: "the question for identity " + cfg.Name + " was withdrawn"}
-	} else if err != nil {
+	if err != nil {
 		e.Log.Warn("no MFA session", "identity", id.Name, "error", err)
 		id.fail.err, id.fail.count = err, id.fail.count+1
 		id.fail.next = t.Add(max(rest, retryAfter(err, id.fail.count, 0, e.Draw())))
@@ -89,15 +121,10 @@ func (e *Engine) landSession(id *identity, cfg Identity, f *sessionFlight, c cre
 		}
 	} else {
 		e.Log.Info("MFA session", "identity", id.Name, "expires", c.Expires)
-		id.session, id.fail, id.suspected = c, failure{}, time.Time{}
+		id.session, id.fail = c, failure{}
 		e.freshenLocked(id, t)
 	}
-	f.err = err
-	e.changedLocked()
-	e.mu.Unlock()
-	e.Codes.Settle(cfg, err)
-	close(f.done)
-	e.Nudge()
+	e.overLocked(id, f, err)
 }
 
 // freshenLocked has everything below an identity fetched at once.

@@ -11,6 +11,9 @@ import (
 func (e *Engine) step(t time.Time) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if t.Before(e.looked) {
+		e.clockSetBackLocked()
+	}
 	next := t.Add(poll)
 	if !e.locked {
 		for _, id := range e.ids {
@@ -24,6 +27,17 @@ func (e *Engine) step(t time.Time) time.Time {
 	}
 	next = earlier(next, e.expiryLocked(t))
 	return earlier(next, e.publishDueLocked(t))
+}
+
+// clockSetBackLocked forgets what was put off to moments of another time.
+func (e *Engine) clockSetBackLocked() {
+	for _, id := range e.ids {
+		id.fail.next = time.Time{}
+	}
+	for _, p := range e.profiles {
+		p.fail.next = time.Time{}
+	}
+	e.batch.since, e.batch.retry = time.Time{}, time.Time{}
 }
 
 // expiryLocked tells whoever watches when something has run out since the last
@@ -226,9 +240,6 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 		return
 	}
 	p.current, p.via, p.fail = c, via, failure{}
-	if id := e.ids[p.Identity]; id != nil && from.AccessKeyID == id.session.AccessKeyID {
-		id.suspected = time.Time{}
-	}
 	e.batch.add(p.Name, t)
 	e.Log.Debug("refreshed", "profile", p.Name, "via", string(via), "expires", c.Expires)
 }
@@ -236,35 +247,51 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 // failRoleLocked plans what follows a failed call.
 func (e *Engine) failRoleLocked(p *profile, from creds.Credentials, err error, t time.Time) {
 	e.Log.Warn("refresh failed", "profile", p.Name, "error", err)
-	id := e.ids[p.Identity]
-	if id != nil && !from.IsZero() && from.AccessKeyID == id.session.AccessKeyID {
-		switch creds.CodeOf(err) {
-		case creds.CodeExpired:
-			e.dropSessionLocked(id, err)
-			return
-		case creds.CodeInvalidKey:
-			// A session costs a person a code: it goes only when AWS says so twice,
-			// some time apart.
-			if id.suspected.IsZero() {
-				id.suspected = t
-			} else if t.Sub(id.suspected) >= suspicion {
-				e.dropSessionLocked(id, err)
-				return
-			}
-			p.fail = failure{err: err, count: p.fail.count + 1, next: t.Add(suspicion)}
-			return
-		}
-	}
 	p.fail.err, p.fail.count = err, p.fail.count+1
 	p.fail.next = t.Add(retryAfter(err, p.fail.count, p.current.Lifetime(), e.Draw()))
+	id := e.ids[p.Identity]
+	if id == nil || from.IsZero() || from.AccessKeyID != id.session.AccessKeyID {
+		return
+	}
+	switch creds.CodeOf(err) {
+	case creds.CodeExpired:
+		e.dropSessionLocked(id, err)
+	case creds.CodeInvalidKey:
+		// The session may be revoked; or this role alone may be refused it, for
+		// its region. A session costs a person a code: AWS is asked about it.
+		e.verifyLocked(id, p)
+	}
 }
 
-// suspicion is how long AWS must go on refusing a session before it is dropped.
-const suspicion = 2 * time.Second
+// hiccup is the pause after AWS refused a session that it knows after all.
+const hiccup = 2 * time.Second
+
+// verifyLocked finds out whether AWS still knows an identity's session.
+func (e *Engine) verifyLocked(id *identity, p *profile) {
+	if p.fail.count == 1 {
+		p.fail.next = now().Add(hiccup)
+	}
+	if id.verifying || e.run == nil {
+		return
+	}
+	id.verifying = true
+	cfg, session, ctx := id.Identity, id.session, e.run
+	e.flights.Go(func() {
+		err := e.AWS.Verify(ctx, cfg, session)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		id.verifying = false
+		if code := creds.CodeOf(err); id.session.AccessKeyID == session.AccessKeyID && (code == creds.CodeInvalidKey || code == creds.CodeExpired) {
+			e.dropSessionLocked(id, err)
+		}
+		e.changedLocked()
+		e.Nudge()
+	})
+}
 
 // dropSessionLocked forgets a session that is of no more use.
 func (e *Engine) dropSessionLocked(id *identity, why error) {
-	id.session, id.suspected = creds.Credentials{}, time.Time{}
+	id.session = creds.Credentials{}
 	if why != nil {
 		id.fail.err = &creds.Error{Code: creds.CodeInvalidKey, Op: "AWS ended the MFA session of " + id.Name + " early",
 			Hint: "run: mfad login " + id.Name, Err: why}
@@ -290,6 +317,9 @@ func (e *Engine) Credentials(ctx context.Context, name string) (creds.Credential
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if cause := context.Cause(ctx); creds.CodeOf(cause) == creds.CodeDaemonDown {
+				err = cause
+			}
 			if err == nil {
 				err = &creds.Error{Code: creds.CodeTimeout, Op: "AWS has not answered for profile " + name + " in time"}
 			}
@@ -337,7 +367,10 @@ func (e *Engine) look(name string) (creds.Credentials, <-chan struct{}, error) {
 	} else if err != nil {
 		return creds.Credentials{}, nil, err
 	}
-	if p.fail.err != nil && p.fail.next.After(t) && !creds.IsTransient(p.fail.err) {
+	if id := e.ids[p.Identity]; id.verifying {
+		return creds.Credentials{}, e.changed, p.fail.err
+	}
+	if p.fail.err != nil && p.fail.next.Sub(t) > hiccup && !creds.IsTransient(p.fail.err) {
 		return creds.Credentials{}, nil, p.fail.err
 	}
 	e.Nudge()
