@@ -19,10 +19,14 @@ func (a *app) converse(ctx context.Context, c *localapi.Client, path string, bod
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	asker := &asker{client: c, give: func(err error) { cancel(err) }}
+	var waiting sync.Once
 	err := c.Converse(ctx, path, body, out, func(e mfa.Event) {
 		asker.stop()
-		if e.Kind == mfa.Ask {
+		switch e.Kind {
+		case mfa.Ask:
 			asker.start(ctx, e.Question)
+		case mfa.Wait:
+			waiting.Do(func() { a.note("mfa_process of %s gets the code (does it want a touch?)", e.Question.Identity) })
 		}
 	})
 	asker.stop()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -26,11 +25,11 @@ func (a *app) readKey(ctx context.Context, from keySource) (creds.Credentials, e
 	case from.env:
 		return complete("the environment", a.getenv("AWS_ACCESS_KEY_ID"), a.getenv("AWS_SECRET_ACCESS_KEY"))
 	case from.stdin:
-		b, err := io.ReadAll(io.LimitReader(a.in, 64<<10))
+		text, err := a.readStdin(ctx, true)
 		if err != nil {
 			return creds.Credentials{}, err
 		}
-		return keyFromText(string(b))
+		return keyFromText(text)
 	case from.profile != "":
 		return a.keyFromFile(from.profile)
 	}
@@ -102,7 +101,7 @@ func (a *app) askKey(ctx context.Context) (creds.Credentials, error) {
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	secret, err := t.secret("secret access key (not shown): ")
+	secret, err := t.secret(ctx, "secret access key (not shown): ")
 	if err != nil {
 		return creds.Credentials{}, err
 	}

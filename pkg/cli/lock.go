@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -13,8 +11,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/daemon"
 	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/state"
 )
 
@@ -33,7 +34,7 @@ What tools hold already stays valid at AWS until its end, which is printed.`,
 				err = a.client().Do(cmd.Context(), "/v1/lock", struct{}{}, &out)
 			}
 			if errors.Is(err, localapi.ErrNoDaemon) {
-				return a.lockWithoutDaemon()
+				return a.lockWithoutDaemon(cmd.Context())
 			} else if err != nil {
 				return err
 			}
@@ -49,9 +50,8 @@ What tools hold already stays valid at AWS until its end, which is printed.`,
 	}
 }
 
-// lockWithoutDaemon leaves word for the next daemon, which removes what is there
-// before it does anything else.
-func (a *app) lockWithoutDaemon() error {
+// lockWithoutDaemon does what the daemon would, and leaves word for the next one.
+func (a *app) lockWithoutDaemon(ctx context.Context) error {
 	p, err := a.paths()
 	if err != nil {
 		return err
@@ -66,9 +66,30 @@ func (a *app) lockWithoutDaemon() error {
 	if err := os.Remove(dir.Path("sessions")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	if c, err := profile.Load(p.Config, profile.Options{System: p.SystemConfig}); err == nil && c.Defaults.CredentialsFile != "" {
+		p.AWSCredentials = c.Defaults.CredentialsFile
+	}
+	if err := emptySections(ctx, p); err != nil {
+		return err
+	}
 	fmt.Fprintln(a.out, "locked")
-	a.note("the daemon is not running: sections in the credentials file go when it starts")
 	return nil
+}
+
+// emptySections takes the credentials out of mfad's sections.
+func emptySections(ctx context.Context, p daemon.Paths) error {
+	files := &credfile.Files{Credentials: p.AWSCredentials, Config: p.AWSConfig}
+	managed, err := files.Managed(ctx)
+	if err != nil || len(managed) == 0 {
+		return err
+	}
+	for i := range managed {
+		managed[i].Credentials = creds.Credentials{}
+	}
+	if _, err := files.Apply(ctx, managed, nil); err != nil {
+		return err
+	}
+	return files.Flush(ctx)
 }
 
 // lastExpiry is the latest end of all that was handed out.
@@ -121,12 +142,15 @@ func (a *app) unlock(ctx context.Context) error {
 }
 
 // passphrase asks for the file keyring's passphrase; a new one is asked twice.
-func (a *app) passphrase(_ context.Context, fresh bool) (creds.Secret, error) {
+func (a *app) passphrase(ctx context.Context, fresh bool) (creds.Secret, error) {
 	if in, ok := a.in.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
-		line, err := bufio.NewReader(io.LimitReader(a.in, 4096)).ReadString('\n')
+		line, err := a.readStdin(ctx, false)
+		if err != nil {
+			return creds.Secret{}, err
+		}
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
 			return creds.Secret{}, &creds.Error{Code: creds.CodeKeyringLocked, Op: "the file keyring needs its passphrase, and there is none on stdin",
-				Hint: "run mfad unlock in a terminal", Err: err}
+				Hint: "run mfad unlock in a terminal"}
 		}
 		return creds.NewSecret(line), nil
 	}
@@ -136,13 +160,13 @@ func (a *app) passphrase(_ context.Context, fresh bool) (creds.Secret, error) {
 	}
 	defer t.close()
 	if !fresh {
-		return t.secret("passphrase of mfad's keyring: ")
+		return t.secret(ctx, "passphrase of mfad's keyring: ")
 	}
-	pass, err := t.secret("choose a passphrase for mfad's keyring: ")
+	pass, err := t.secret(ctx, "choose a passphrase for mfad's keyring: ")
 	if err != nil {
 		return pass, err
 	}
-	again, err := t.secret("once more: ")
+	again, err := t.secret(ctx, "once more: ")
 	if err == nil && (pass.IsZero() || !pass.Equal(again)) {
 		err = usage("run: mfad unlock", "the passphrases differ, or are empty")
 	}

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -31,7 +29,7 @@ is then refreshed at once, and each one's outcome is printed.`,
 			}
 			if code != "" {
 				var err error
-				if r.Code, err = a.codeFromStdin(code); err != nil {
+				if r.Code, err = a.codeFromStdin(cmd.Context(), code); err != nil {
 					return err
 				}
 			}
@@ -45,13 +43,16 @@ is then refreshed at once, and each one's outcome is printed.`,
 
 // codeFromStdin reads a code; on the command line every user of the machine
 // could read it.
-func (a *app) codeFromStdin(flag string) (string, error) {
+func (a *app) codeFromStdin(ctx context.Context, flag string) (string, error) {
 	if flag != "-" {
 		return "", usage("run: mfad login --code - (and give the code on stdin)", "a code is never an argument: others can read those")
 	}
-	line, err := bufio.NewReader(io.LimitReader(a.in, 1024)).ReadString('\n')
+	line, err := a.readStdin(ctx, false)
+	if err != nil {
+		return "", err
+	}
 	if line = strings.TrimSpace(line); line == "" {
-		return "", usage("give the code on stdin", "there is no code on stdin (%v)", err)
+		return "", usage("give the code on stdin", "there is no code on stdin")
 	}
 	return line, nil
 }

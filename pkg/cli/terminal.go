@@ -64,15 +64,61 @@ func (t *terminal) line(ctx context.Context, question string) (string, error) {
 	return strings.TrimSpace(text), nil
 }
 
-// secret asks a question and reads one line that is not shown.
-func (t *terminal) secret(question string) (creds.Secret, error) {
+// secret asks a question and reads one line that is not shown, until ctx ends.
+func (t *terminal) secret(ctx context.Context, question string) (creds.Secret, error) {
 	if _, err := fmt.Fprint(t.file, question); err != nil {
 		return creds.Secret{}, err
 	}
-	b, err := term.ReadPassword(int(t.file.Fd()))
+	fd := int(t.file.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return creds.Secret{}, err
+	}
+	text, err := readUnless(ctx, func() (string, error) {
+		b, err := term.ReadPassword(fd)
+		return string(b), err
+	})
+	if ctx.Err() != nil {
+		_ = term.Restore(fd, before) // the read goes on, and with it the silence
+	}
 	fmt.Fprintln(t.file)
 	if errors.Is(err, io.EOF) {
 		return creds.Secret{}, errEOF
 	}
-	return creds.NewSecret(strings.TrimSpace(string(b))), err
+	return creds.NewSecret(strings.TrimSpace(text)), err
+}
+
+// readUnless reads what cannot be interrupted, unless ctx ends first.
+func readUnless(ctx context.Context, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		got <- answer{text, err}
+	}()
+	select {
+	case a := <-got:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// readStdin reads stdin to its end, or its first line, unless ctx ends first.
+func (a *app) readStdin(ctx context.Context, all bool) (string, error) {
+	const most = 64 << 10
+	return readUnless(ctx, func() (string, error) {
+		if all {
+			b, err := io.ReadAll(io.LimitReader(a.in, most))
+			return string(b), err
+		}
+		line, err := bufio.NewReader(io.LimitReader(a.in, most)).ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return line, err
+	})
 }

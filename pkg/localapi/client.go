@@ -78,7 +78,7 @@ func (c *Client) Converse(ctx context.Context, path string, body, out any, hear 
 	}
 	return read(resp, func(m message) (bool, error) {
 		switch m.Event {
-		case "ask", "stop":
+		case string(mfa.Ask), string(mfa.Stop), string(mfa.Wait):
 			e := mfa.Event{Kind: mfa.EventKind(m.Event)}
 			if m.Question != nil {
 				e.Question = *m.Question

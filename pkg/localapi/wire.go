@@ -139,7 +139,7 @@ func (e *Error) Err() error {
 
 // Message is one line of a streamed answer.
 type Message struct {
-	Event    string        `json:"event"` // ask, stop, result, error, status
+	Event    string        `json:"event"` // ask, stop, wait, result, error, status
 	Question *mfa.Question `json:"question,omitempty"`
 	Error    *Error        `json:"error,omitempty"`
 	Status   *Status       `json:"status,omitempty"`
