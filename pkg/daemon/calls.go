@@ -39,7 +39,10 @@ func (c caller) StartSession(ctx context.Context, id refresh.Identity, code cred
 	if _, unsent := errors.AsType[*awsapi.NotSentError](err); unsent {
 		c.d.store.unspend(id.Serial)
 	}
-	if err != nil {
+	if creds.IsTransient(err) {
+		return creds.Credentials{}, &creds.Error{Code: creds.CodeOf(err), Op: err.Error(),
+			Hint: "no code is sent twice: run mfad login " + id.Name + " with the next one"}
+	} else if err != nil {
 		return creds.Credentials{}, err
 	}
 	got.Principal = key.Principal

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/keyring"
-	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/mfa"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
@@ -86,21 +84,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer lock.Release()
 	d := newDaemon(o, dir)
-	socket := o.Paths.Socket
-	l, err := localapi.Listen(socket)
+	l, err := d.listen(o.Paths.Socket)
 	if err != nil {
 		return err
 	}
-	if err := dir.WriteSocketPath(socket); err != nil {
-		l.Close()
-		return err
-	}
 	return d.run(ctx, func(ctx context.Context) error {
-		o.Log.Info("listening", "socket", socket, "pid", os.Getpid(), "version", o.Version)
 		if o.Ready != nil {
 			o.Ready()
 		}
-		return localapi.NewServer(d, o.Version).Serve(ctx, l)
+		return d.serve(ctx, l)
 	})
 }
 
