@@ -149,6 +149,9 @@ func TestACodeIsSpentOnce(t *testing.T) {
 	if err := s.spend("serial", other, now.Add(time.Hour)); err != nil {
 		t.Errorf("the next code: %v", err)
 	}
+	if err := s.spend("serial", code, now.Add(time.Hour+30*time.Second)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
+		t.Errorf("a code before the last one: %v, want mfa_used_code", err)
+	}
 	s.unspend("serial")
 	if err := s.spend("serial", other, now.Add(time.Hour)); err != nil {
 		t.Errorf("a code that never left: %v", err)

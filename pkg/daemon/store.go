@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,11 @@ type store struct {
 	mu    sync.Mutex // guards all below, and the file
 	file  *state.Sessions
 	saved state.Saved
+	sent  map[sentCode]time.Time // since this start; the file has each device's last
 }
+
+// sentCode is a code that was sent, by its keyed hash.
+type sentCode struct{ serial, mac string }
 
 // open tells whether there is a file.
 func (s *store) open() bool {
@@ -107,10 +112,17 @@ func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
 		return &creds.Error{Code: creds.CodeKeyringLocked, Op: "the keyring is not open yet", Hint: "run: mfad unlock"}
 	}
 	mac := s.file.CodeMAC(serial, code.Reveal())
-	if used, ok := s.saved.Devices[serial]; ok && mac != "" && used.CodeMAC == mac && t.Sub(time.Unix(used.Step*30, 0)).Abs() < codeLife {
+	used, ok := s.saved.Devices[serial]
+	again := ok && mac != "" && used.CodeMAC == mac && t.Sub(time.Unix(used.Step*30, 0)).Abs() < codeLife
+	if at, ok := s.sent[sentCode{serial, mac}]; again || ok && t.Sub(at).Abs() < codeLife {
 		return &creds.Error{Code: creds.CodeMFAUsedCode, Op: "this code was used already, and AWS takes each only once",
 			Hint: "wait for the next code"}
 	}
+	if s.sent == nil {
+		s.sent = map[sentCode]time.Time{}
+	}
+	maps.DeleteFunc(s.sent, func(_ sentCode, at time.Time) bool { return t.Sub(at).Abs() >= codeLife })
+	s.sent[sentCode{serial, mac}] = t
 	s.saved.Devices[serial] = state.Device{Step: t.Unix() / 30, CodeMAC: mac}
 	return s.flushLocked()
 }
@@ -119,6 +131,7 @@ func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
 func (s *store) unspend(serial string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.sent, sentCode{serial, s.saved.Devices[serial].CodeMAC})
 	delete(s.saved.Devices, serial)
 	if err := s.flushLocked(); err != nil {
 		s.log.Error("store the sessions", "error", err)
