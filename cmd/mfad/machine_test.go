@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,21 +163,33 @@ func (m *machine) write(name, content string, mode os.FileMode) string {
 	return path
 }
 
-// kill ends the daemon and waits until it is gone.
-func (m *machine) kill(sig syscall.Signal) {
+// daemon gives the daemon's process, 0 if there is none.
+func (m *machine) daemon() int {
 	b, err := os.ReadFile(m.path(".local", "state", "mfad", "daemon.lock"))
 	if err != nil {
-		return
+		return 0
 	}
-	pid := 0
-	for _, c := range strings.TrimSpace(string(b)) {
-		pid = pid*10 + int(c-'0')
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid < 2 {
+		return 0
 	}
-	if pid < 2 || syscall.Kill(pid, sig) != nil {
+	return pid
+}
+
+func (m *machine) signal(sig syscall.Signal) {
+	if pid := m.daemon(); pid != 0 {
+		_ = syscall.Kill(pid, sig) // it may be gone already
+	}
+}
+
+// kill ends the daemon and waits until it is gone.
+func (m *machine) kill(sig syscall.Signal) {
+	pid := m.daemon()
+	if pid == 0 || syscall.Kill(pid, sig) != nil {
 		return
 	}
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(b)) + "/stat")
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 		if err != nil || strings.Contains(string(stat), ") Z ") {
 			return
 		}

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"github.com/mfad/mfad/pkg/awssim"
 )
 
 // person sits at a terminal with one program in the foreground, whose stdout is
@@ -200,5 +203,77 @@ func TestNobodyIsAskedUnderAFullScreenProgram(t *testing.T) {
 	slave.Close()
 	if !strings.Contains(r.stdout, "status 4") || !strings.Contains(r.stderr, "nobody to ask") {
 		t.Errorf("got %q, %q; want status 4 at once", r.stdout, r.stderr)
+	}
+}
+
+// TestWhoGaveTheCodeDoesNotWaitForOthers: another role of which AWS says nothing
+// holds up neither the answer nor Ctrl-C.
+func TestWhoGaveTheCodeDoesNotWaitForOthers(t *testing.T) {
+	m := newMachine(t, 1)
+	m.addAlice()
+	m.addProfile("prod", "Admin", "--write", "none")
+	m.addProfile("slow", "ReadOnly", "--write", "none")
+	m.sim.Inject(awssim.Fault{Action: "AssumeRole", Kind: awssim.Hang, Match: func(c awssim.Call) bool { return strings.HasSuffix(c.RoleARN, "ReadOnly") }})
+	p := m.sitDown("credential-process", "--profile", "prod", "--timeout", "10s")
+	p.waitsFor(asks)
+	begin := time.Now()
+	p.types(m.code() + "\n")
+	if status := p.ends(); status != 0 || !strings.Contains(p.stdout.String(), "ASIA") {
+		t.Errorf("status %d, %q", status, p.sees())
+	}
+	if took := time.Since(begin); took > 9*time.Second { // AWS's silence lasts 15 s
+		t.Errorf("the answer came after %v", took)
+	}
+}
+
+// TestALoginTakesTheQuestionOver: whoever types mfad login wants to type the code
+// there, also while another terminal is being asked.
+func TestALoginTakesTheQuestionOver(t *testing.T) {
+	m := newMachine(t, 1)
+	m.addAlice()
+	m.addProfile("prod", "Admin", "--write", "none")
+	first := m.sitDown("credential-process", "--profile", "prod")
+	first.waitsFor(asks)
+	second := m.sitDown("login")
+	second.waitsFor(asks)
+	second.types(m.code() + "\n")
+	if status := second.ends(); status != 0 {
+		t.Errorf("the login got status %d, %q", status, second.sees())
+	}
+	if status := first.ends(); status != 0 || !strings.Contains(first.stdout.String(), "ASIA") {
+		t.Errorf("the first got status %d, %q", status, first.sees())
+	}
+}
+
+// TestCtrlCAtAHiddenQuestion ends the command and gives the echo back.
+func TestCtrlCAtAHiddenQuestion(t *testing.T) {
+	m := newMachine(t, 1)
+	p := m.sitDown("identity", "add", "corp")
+	p.waitsFor("access key id: ")
+	p.types("AKIAEXAMPLE000000001\n")
+	p.waitsFor("secret access key (not shown): ")
+	p.types("\x03")
+	if status := p.ends(); status != 130 {
+		t.Errorf("status %d, want 130", status)
+	}
+	mode, err := unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode.Lflag&unix.ECHO == 0 {
+		t.Error("the terminal is left without echo")
+	}
+}
+
+// TestAHungDaemon: a command tells, in bounded time.
+func TestAHungDaemon(t *testing.T) {
+	m := newMachine(t, 1)
+	m.addAlice()
+	m.addProfile("prod", "Admin")
+	m.signal(syscall.SIGSTOP)
+	defer m.signal(syscall.SIGCONT)
+	r := finish(m.command(binary, "credential-process", "--profile", "prod", "--timeout", "1s"))
+	if r.status != 6 || !strings.Contains(r.stderr, "hint: ") {
+		t.Errorf("status %d, %q; want 6 and a hint", r.status, r.stderr)
 	}
 }
