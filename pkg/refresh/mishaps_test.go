@@ -1,0 +1,151 @@
+package refresh
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+func TestAnEditThatIsTakenBackCostsNoCode(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
+		ids, ps := roles(2, false)
+		e.Configure(ids, ps)
+		login(t, e)
+		w.said()
+		e.Configure(nil, nil) // the config vanished for a moment
+		synctest.Wait()
+		if got := w.published[len(w.published)-1].Sessions["corp"]; got.Credentials.IsZero() {
+			t.Error("a restart now would lose the session")
+		}
+		other := slices.Clone(ids)
+		other[0].Fingerprint = "a mistyped device"
+		e.Configure(other, ps)
+		if got := e.Status().Identities["corp"].State; got != StateMFARequired {
+			t.Errorf("with another device the identity is %s, want mfa_required", got)
+		}
+		e.Configure(ids, ps)
+		synctest.Wait()
+		if got, want := len(w.said()), 2; got != want {
+			t.Errorf("%d calls after all was put back, want %d: each role once, no session", got, want)
+		}
+		if got := e.Status().Profiles["p0"].State; got != StateFresh {
+			t.Errorf("the profile is %s, want fresh", got)
+		}
+	})
+}
+
+func TestOneProfilesTroubleEndsNoSession(t *testing.T) {
+	setup := func(w *world) Options {
+		w.refuse["p2"] = &creds.Error{Code: creds.CodeInvalidKey, Op: "the security token is invalid"}
+		return Options{}
+	}
+	bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
+		e.Configure(roles(3, false))
+		login(t, e)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		st := e.Status()
+		if st.Identities["corp"].State != StateReady || st.Profiles["p0"].State != StateFresh || st.Profiles["p2"].State != StateExpired {
+			t.Errorf("identity %s, p0 %s, p2 %s; want ready, fresh, expired", st.Identities["corp"].State, st.Profiles["p0"].State, st.Profiles["p2"].State)
+		}
+		asked := 0
+		for _, m := range w.said() {
+			if m != "0s session corp" && m != "0s p0" && m != "0s p1" && m != "0s verify" {
+				asked++
+			}
+		}
+		if asked > 6 {
+			t.Errorf("AWS was troubled %d times in 20 minutes because of one profile", asked)
+		}
+	})
+}
+
+func TestAClockThatIsSetBack(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
+		e.Configure(roles(1, false))
+		login(t, e)
+		e.mu.Lock() // as if noted a day ahead, before the clock was set
+		p := e.profiles["p0"]
+		p.current = creds.Credentials{}
+		p.fail = failure{err: &creds.Error{Code: creds.CodeClockSkew, Op: "skew"}, count: 3, next: now().Add(24 * time.Hour)}
+		e.looked = now().Add(24 * time.Hour)
+		e.mu.Unlock()
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		if got := e.Status().Profiles["p0"].State; got != StateFresh {
+			t.Errorf("half a minute after the clock was set the profile is %s, want fresh", got)
+		}
+	})
+}
+
+func TestAFailedWriteIsTriedAgain(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
+		full := &fullDisk{world: w, failures: 2}
+		e.Sink = full
+		e.Configure(roles(1, false))
+		login(t, e)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if full.failures != 0 || len(w.published[len(w.published)-1].Profiles) != 1 {
+			t.Errorf("%d failures to go, %d profiles published; want all written within a minute", full.failures, len(w.published[len(w.published)-1].Profiles))
+		}
+		before := w.publishes()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := w.publishes() - before; n != 0 {
+			t.Errorf("%d more writes after one succeeded", n)
+		}
+	})
+}
+
+// fullDisk fails the first writes that have something to write.
+type fullDisk struct {
+	*world
+	failures int
+}
+
+func (f *fullDisk) Publish(ctx context.Context, s Saved) error {
+	if len(s.Profiles) > 0 && f.failures > 0 {
+		f.failures--
+		return errors.New("no space left on device")
+	}
+	return f.world.Publish(ctx, s)
+}
+
+func TestALockWithdrawsTheQuestion(t *testing.T) {
+	setup := func(w *world) Options {
+		w.code = func(ctx context.Context, _ error) (string, error) {
+			<-ctx.Done()
+			time.Sleep(5 * time.Second) // a program that is slow to die
+			return "", ctx.Err()
+		}
+		return Options{}
+	}
+	bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
+		e.Configure(roles(1, false))
+		q, err := e.Ask("corp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Lock()
+		<-q.Done
+		if creds.CodeOf(q.Err()) != creds.CodeCancelled {
+			t.Errorf("the question ended with %v, want cancelled", q.Err())
+		}
+		e.Unlock()
+		w.mu.Lock()
+		w.code = func(context.Context, error) (string, error) { return "123456", nil }
+		w.mu.Unlock()
+		login(t, e) // a question of its own, not the one that is still dying
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := e.Status().Profiles["p0"].State; got != StateFresh {
+			t.Errorf("the profile is %s, want fresh", got)
+		}
+	})
+}

@@ -1,0 +1,79 @@
+package refresh
+
+import (
+	"context"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// Credentials gives what tools may use of a profile now. Where AWS has to be
+// asked it waits for that, until ctx ends; many callers cause one call. The
+// error's code is [creds.CodeMFARequired] where only a token code helps.
+func (e *Engine) Credentials(ctx context.Context, name string) (creds.Credentials, error) {
+	for {
+		c, changed, err := e.look(name)
+		if changed == nil {
+			return c, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			if cause := context.Cause(ctx); creds.CodeOf(cause) == creds.CodeDaemonDown {
+				err = cause
+			}
+			if err == nil {
+				err = &creds.Error{Code: creds.CodeTimeout, Op: "AWS has not answered for profile " + name + " in time"}
+			}
+			return creds.Credentials{}, err
+		}
+	}
+}
+
+// Cached gives a profile's credentials if they are usable now, and does nothing
+// else.
+func (e *Engine) Cached(name string) (creds.Credentials, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.profiles[name]
+	if p == nil || e.locked || !p.current.UsableAt(now()) {
+		return creds.Credentials{}, false
+	}
+	return p.current, true
+}
+
+// look is one look at a profile. A channel means: not yet, wait for it; err is
+// then what failed last.
+func (e *Engine) look(name string) (creds.Credentials, <-chan struct{}, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := now()
+	p := e.profiles[name]
+	switch {
+	case p == nil:
+		return creds.Credentials{}, nil, &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no profile " + name,
+			Hint: "run: mfad profile list"}
+	case e.locked:
+		return creds.Credentials{}, nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+	case p.current.UsableAt(t):
+		return p.current, nil, nil
+	case p.flying:
+		return creds.Credentials{}, e.changed, p.fail.err
+	}
+	if p.Role.ARN == "" {
+		return creds.Credentials{}, nil, needCode(e.ids[p.Identity])
+	}
+	if _, err := e.signerLocked(p, t); err == errParentFirst {
+		e.Nudge()
+		return creds.Credentials{}, e.changed, nil
+	} else if err != nil {
+		return creds.Credentials{}, nil, err
+	}
+	if id := e.ids[p.Identity]; id.verifying {
+		return creds.Credentials{}, e.changed, p.fail.err
+	}
+	if p.fail.err != nil && p.fail.next.Sub(t) > hiccup && !creds.IsTransient(p.fail.err) {
+		return creds.Credentials{}, nil, p.fail.err
+	}
+	e.Nudge()
+	return creds.Credentials{}, e.changed, p.fail.err
+}
