@@ -163,13 +163,22 @@ func (e *Engine) Ask(name string) (*Question, error) {
 	case err != nil || id.session.UsableAt(t):
 		return nil, err
 	case id.flight == nil && id.fail.next.After(t):
-		return nil, id.fail.err
+		return nil, resting(id)
 	}
 	f := e.startSessionLocked(id)
 	if f == nil {
 		return nil, errStopping
 	}
 	return &Question{Done: f.done, Err: func() error { return f.err }}, nil
+}
+
+// resting is the answer while nobody is asked because of the last failure.
+func resting(id *identity) error {
+	if creds.CodeOf(id.fail.err) != creds.CodeMFARejected {
+		return id.fail.err
+	}
+	return &creds.Error{Code: creds.CodeMFARejected, Op: "AWS took none of the last codes, so nobody is asked for a while",
+		Hint: "run: mfad login " + id.Name}
 }
 
 var errStopping = &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is stopping", Hint: "run it again: mfad daemon"}
