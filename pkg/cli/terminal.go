@@ -47,6 +47,9 @@ func (t *terminal) line(ctx context.Context, question string) (string, error) {
 	if _, err := fmt.Fprint(t.file, question); err != nil {
 		return "", err
 	}
+	if err := t.file.SetReadDeadline(time.Time{}); err != nil { // a system that cannot wait for its terminal
+		return t.lineUninterrupted(ctx)
+	}
 	stop := context.AfterFunc(ctx, func() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	text, err := bufio.NewReader(t.file).ReadString('\n')
@@ -62,6 +65,16 @@ func (t *terminal) line(ctx context.Context, question string) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(text), nil
+}
+
+// lineUninterrupted is line where a read, once begun, ends only with a line. It
+// may then swallow one that was typed after ctx ended.
+func (t *terminal) lineUninterrupted(ctx context.Context) (string, error) {
+	text, err := readUnless(ctx, func() (string, error) { return bufio.NewReader(t.file).ReadString('\n') })
+	if errors.Is(err, io.EOF) {
+		return "", errEOF
+	}
+	return strings.TrimSpace(text), err
 }
 
 // secret asks a question and reads one line that is not shown, until ctx ends.

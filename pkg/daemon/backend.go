@@ -170,20 +170,49 @@ func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk locala
 	if err := d.ready(ctx); err != nil {
 		return localapi.Outcome{}, err
 	}
-	d.mu.Lock()
-	wasLocked := d.locked
-	d.mu.Unlock()
-	if err := d.setLocked(false); err != nil {
-		return localapi.Outcome{}, err
-	}
-	if err := d.giveCode(ctx, identity, r, talk); err != nil {
-		return localapi.Outcome{}, errors.Join(err, d.setLocked(wasLocked)) // only a login that succeeds ends a lock
+	d.beginLogin()
+	err = d.giveCode(ctx, identity, r, talk)
+	if lockErr := d.endLogin(err == nil); err != nil || lockErr != nil {
+		return localapi.Outcome{}, errors.Join(err, lockErr)
 	}
 	out := d.outcome(identity)
 	if profileName != "" && c.Profiles[profileName].RoleARN != "" {
 		out.Note = "the code started the MFA session of " + identity + "; " + profileName + " is served through it"
 	}
 	return out, nil
+}
+
+// beginLogin suspends a lock. Its mark on disk stays: only a login that succeeds
+// ends a lock.
+func (d *Daemon) beginLogin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.logins++
+	if d.locked {
+		d.relock, d.locked = true, false
+		d.engine.Unlock()
+		d.changedLocked()
+	}
+}
+
+// endLogin ends a suspended lock, or restores it once no other login is under
+// way that may still end it. A lock that came meanwhile stays.
+func (d *Daemon) endLogin(ok bool) error {
+	d.mu.Lock()
+	d.logins--
+	end := d.relock && ok && !d.locked
+	again := d.relock && !ok && d.logins == 0
+	if end || again {
+		d.relock = false
+	}
+	d.mu.Unlock()
+	switch {
+	case end:
+		return d.dir.SetLocked(false)
+	case again:
+		return d.setLocked(true)
+	}
+	return nil
 }
 
 // giveCode spends the code that the client brings, or asks for one, and waits
@@ -230,17 +259,28 @@ func (d *Daemon) giveCode(ctx context.Context, identity string, r localapi.Login
 // unlocked since. Without an identity there is nothing to wait for.
 func (d *Daemon) ready(ctx context.Context) error {
 	d.mu.Lock()
-	seen, stale := d.keyring.looks, d.keyring.err != nil
+	stale := d.keyring.err != nil
 	d.mu.Unlock()
-	if stale {
+	return d.readyAfter(ctx, stale)
+}
+
+// readyAfter is ready, where anew has the keyring looked at once more in any case.
+func (d *Daemon) readyAfter(ctx context.Context, anew bool) error {
+	d.mu.Lock()
+	begun := d.keyring.begun
+	d.mu.Unlock()
+	if anew {
 		d.nudgeKeyring()
 	}
 	for {
 		d.mu.Lock()
 		done := d.keyring.ready || len(d.config.Identities) == 0
-		err, looks, changed := d.keyring.err, d.keyring.looks, d.changed
+		err, looked, changed := d.keyring.err, d.keyring.looked, d.changed
 		d.mu.Unlock()
-		if done || err != nil && (!stale || looks > seen) {
+		switch {
+		case done:
+			return nil
+		case err != nil && (!anew || looked > begun): // of a look that began after this call
 			return err
 		}
 		select {
@@ -282,7 +322,10 @@ func (d *Daemon) Unlock(ctx context.Context, r localapi.UnlockRequest) error {
 	if err := d.setLocked(false); err != nil {
 		return err
 	}
-	err = d.ready(ctx)
+	d.mu.Lock()
+	d.relock = false
+	d.mu.Unlock()
+	err = d.readyAfter(ctx, true)
 	d.engine.Retry()
 	return err
 }
@@ -299,7 +342,7 @@ func (d *Daemon) setLocked(locked bool) error {
 	d.mu.Lock()
 	was := d.locked
 	d.mu.Unlock()
-	if was == locked {
+	if was == locked && d.dir.Locked() == locked {
 		return nil
 	}
 	if err := d.dir.SetLocked(locked); err != nil {

@@ -42,6 +42,8 @@ func (d *Daemon) loadOptions() profile.Options { return profile.Options{System: 
 
 // configure gives the engine the config in force.
 func (d *Daemon) configure() {
+	d.configuring.Lock() // so that an older config does not come after a newer one
+	defer d.configuring.Unlock()
 	c := d.conf()
 	var ids []refresh.Identity
 	for _, name := range c.IdentityNames() {

@@ -60,6 +60,8 @@ type Daemon struct {
 	store   *store
 	sink    *sink
 
+	configuring sync.Mutex // held while the engine takes a config; taken before mu
+
 	mu      sync.Mutex
 	config  *profile.Config
 	loaded  bool  // a config was in force since the start
@@ -68,6 +70,8 @@ type Daemon struct {
 	keyring openKeyring
 	keys    map[string]longTermKey // by identity: what is known without the secret
 	locked  bool
+	logins  int           // under way
+	relock  bool          // they suspended a lock
 	changed chan struct{} // closed and replaced when what Status shows changes here
 }
 
@@ -125,7 +129,7 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	w.Set(files...) // before they are read: no edit in between is missed
 	d.reloadWatching(w)
 	var parts sync.WaitGroup
-	parts.Go(func() { d.engine.Run(ctx) })
+	parts.Go(d.engine.Start(ctx))
 	parts.Go(func() { d.tendKeyring(ctx) })
 	parts.Go(func() { d.watch(ctx, w) })
 	parts.Go(func() { d.forward(ctx) })

@@ -36,10 +36,11 @@ type keyItem struct {
 type openKeyring struct {
 	store keyring.Store
 	kind  string
-	ready bool          // the sessions are read; the engine works
-	err   error         // why not
-	looks int           // how often it was looked at
-	wake  chan struct{} // not guarded; capacity 1
+	ready bool  // the sessions are read; the engine works
+	err   error // why not
+	// begun and looked number the looks at it: the last begun, the last ended.
+	begun, looked int
+	wake          chan struct{} // not guarded; capacity 1
 }
 
 // keyringPoll is how often a keyring that is locked or gone is looked at again:
@@ -50,13 +51,16 @@ const keyringPoll = 10 * time.Second
 // and does so again whenever it is nudged.
 func (d *Daemon) tendKeyring(ctx context.Context) {
 	for {
+		d.mu.Lock()
+		d.keyring.begun++
+		d.mu.Unlock()
 		err := d.openKeyring(ctx)
 		d.mu.Lock()
 		if err != nil && creds.CodeOf(err) != creds.CodeOf(d.keyring.err) {
 			d.Log.Warn("the keyring cannot be used", "error", err)
 		}
 		d.keyring.err = err
-		d.keyring.looks++
+		d.keyring.looked = d.keyring.begun
 		d.changedLocked()
 		d.mu.Unlock()
 		again := make(<-chan time.Time)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -66,7 +67,15 @@ func (s *sink) rewrite(ctx context.Context) error {
 }
 
 // forget takes everything back, at once.
-func (s *sink) forget() error { return s.Publish(context.Background(), refresh.Saved{}) }
+func (s *sink) forget() error {
+	err := s.Publish(context.Background(), refresh.Saved{})
+	if !s.d.store.open() { // no key yet to write the file with
+		if gone := os.Remove(s.d.dir.Path("sessions")); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
 
 // unlessLocked drops what an engine handed over just before it was locked.
 func (s *sink) unlessLocked(saved refresh.Saved) refresh.Saved {

@@ -124,7 +124,14 @@ func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
 	maps.DeleteFunc(s.sent, func(_ sentCode, at time.Time) bool { return t.Sub(at).Abs() >= codeLife })
 	s.sent[sentCode{serial, mac}] = t
 	s.saved.Devices[serial] = state.Device{Step: t.Unix() / 30, CodeMAC: mac}
-	return s.flushLocked()
+	if err := s.flushLocked(); err != nil { // it will not be sent
+		delete(s.sent, sentCode{serial, mac})
+		if delete(s.saved.Devices, serial); ok {
+			s.saved.Devices[serial] = used
+		}
+		return err
+	}
+	return nil
 }
 
 // unspend takes back a spend whose request never left this machine.

@@ -154,6 +154,7 @@ func (d *Desk) Offer(identity string, code creds.Secret) (result <-chan error, w
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		q.offers = slices.DeleteFunc(q.offers, func(x *offer) bool { return x == o })
+		d.callLocked(identity) // nobody was asked while it lay there
 	}, nil
 }
 
@@ -208,6 +209,9 @@ func (d *Desk) Settle(identity string, err error) {
 	if q.asked != nil {
 		q.asked.tell(Event{Kind: Stop})
 		q.asked = nil
+	}
+	if err != nil { // it is about other codes than those that still lie here
+		err = &creds.Error{Code: creds.CodeCancelled, Op: "the question ended before this code was sent", Err: err}
 	}
 	for _, o := range q.offers {
 		o.result <- err

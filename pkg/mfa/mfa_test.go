@@ -171,6 +171,32 @@ func TestAWithdrawnOfferIsNotTaken(t *testing.T) {
 	})
 }
 
+func TestWhoComesWhileAnOfferLiesThereIsAskedOnceItIsWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := desk(Settings{Process: "p", Unattended: true})
+		stop := make(chan struct{})
+		d.Run = func(context.Context, string) (string, error) {
+			<-stop // slow to die
+			return "", errors.New("stopped")
+		}
+		_ = next(t, d, nil)
+		synctest.Wait()
+		_, withdraw, err := d.Offer("corp", creds.NewSecret("123456"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Configure(map[string]Settings{"corp": {Methods: []Method{Terminal}}})
+		seat := d.Sit("corp", "", true, false)
+		withdraw()
+		close(stop)
+		synctest.Wait()
+		if heard(seat) != Ask {
+			t.Error("nobody was asked after the offer was withdrawn")
+		}
+		d.Settle("corp", errors.New("over"))
+	})
+}
+
 func TestPrograms(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

@@ -11,7 +11,10 @@ import (
 // Next opens an identity's question, or asks again because of prev, and blocks
 // until somebody gives a code. Done tells the giver what became of it.
 func (d *Desk) Next(ctx context.Context, identity string, prev error) (code creds.Secret, done func(error), err error) {
-	turn := d.open(identity, prev)
+	turn, err := d.open(ctx, identity, prev)
+	if err != nil {
+		return creds.Secret{}, nil, err
+	}
 	defer func() { d.close(identity, turn, err == nil) }()
 	for {
 		d.mu.Lock()
@@ -89,9 +92,12 @@ func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Setti
 var errOver = &creds.Error{Code: creds.CodeCancelled, Op: "the question is over"}
 
 // open puts the question on the desk and gives the turn.
-func (d *Desk) open(identity string, prev error) int {
+func (d *Desk) open(ctx context.Context, identity string, prev error) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if ctx.Err() != nil { // it was withdrawn; the desk may be another question's by now
+		return 0, context.Cause(ctx)
+	}
 	q := d.questionLocked(identity)
 	if q.since.IsZero() {
 		q.since = time.Now().Round(0)
@@ -107,7 +113,7 @@ func (d *Desk) open(identity string, prev error) int {
 	if was != nil && q.asked != was {
 		was.tell(Event{Kind: Stop})
 	}
-	return q.turn
+	return q.turn, nil
 }
 
 // close takes the question off while its code is on the way to AWS.

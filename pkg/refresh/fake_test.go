@@ -150,12 +150,11 @@ func bubble(t *testing.T, setup func(*world) Options, body func(*testing.T, *wor
 		}
 		e := New(o)
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); e.Run(ctx) }()
+		ended := e.Start(ctx)
 		synctest.Wait()
 		body(t, w, e)
 		cancel()
-		<-done
+		ended()
 	})
 }
 

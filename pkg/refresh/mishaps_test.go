@@ -149,3 +149,72 @@ func TestALockWithdrawsTheQuestion(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatALockForgotStaysForgotten(t *testing.T) {
+	t.Run("what a former run saved", func(t *testing.T) {
+		bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
+			e.Lock()
+			e.Configure(roles(1, false))
+			c := w.credentials(time.Hour)
+			e.Restore(Saved{Sessions: map[string]SavedSession{"corp": {c, ""}}, Profiles: map[string]SavedProfile{"p0": {c, ViaSession, ""}}})
+			e.Unlock()
+			if _, ok := e.Cached("p0"); ok {
+				t.Error("served after unlock without a code")
+			}
+		})
+	})
+	t.Run("a role that was in the air", func(t *testing.T) {
+		bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
+			e.Configure(roles(1, false))
+			login(t, e)
+			w.mu.Lock()
+			w.latency = 2 * time.Second
+			w.mu.Unlock()
+			refreshed := make(chan error, 1)
+			go func() { refreshed <- e.Refresh(t.Context()) }()
+			time.Sleep(time.Second)
+			e.Lock()
+			if _, ok := e.Cached("p0"); ok {
+				t.Error("a lock serves")
+			}
+			e.Unlock()
+			time.Sleep(3 * time.Second)
+			if _, ok := e.Cached("p0"); ok {
+				t.Error("credentials of a session that the lock forgot are served")
+			}
+			<-refreshed
+		})
+	})
+}
+
+func TestARevokedSessionDoesNotComeBack(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
+		ids, ps := roles(1, false)
+		ps = append(ps, Profile{Name: "plain", Identity: "corp"})
+		e.Configure(ids, ps)
+		login(t, e)
+		e.Configure(nil, nil) // an edit, and back
+		e.Configure(ids, ps)
+		synctest.Wait()
+		w.mu.Lock()
+		w.revoked = true
+		w.refuse["p0"] = &creds.Error{Code: creds.CodeInvalidKey, Op: "invalid"}
+		w.mu.Unlock()
+		if err := e.Refresh(t.Context(), "p0"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if _, ok := e.Cached("plain"); ok {
+			t.Fatal("a session that AWS does not know any more is served")
+		}
+		if s, ok := w.published[len(w.published)-1].Sessions["corp"]; ok {
+			t.Errorf("it is kept for a restart: %s", s.Credentials.AccessKeyID)
+		}
+		e.Configure(nil, nil)
+		e.Configure(ids, ps)
+		if _, ok := e.Cached("plain"); ok {
+			t.Error("it came back with an edit")
+		}
+	})
+}

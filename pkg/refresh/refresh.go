@@ -124,12 +124,12 @@ type Options struct {
 // called at the same time.
 type Engine struct {
 	Options
-	wake    chan struct{} // nudges Run; capacity 1
+	wake    chan struct{} // nudges the loop; capacity 1
 	flights sync.WaitGroup
 	slots   chan struct{} // bounds the AssumeRole calls in flight
 
 	mu       sync.Mutex
-	run      context.Context // Run's, nil before and after it
+	run      context.Context // Start's, nil before and after it
 	ids      map[string]*identity
 	profiles map[string]*profile
 	parked   map[string]SavedSession // of identities that the config does not have (so) just now: an edit may bring them back
@@ -192,19 +192,26 @@ func New(o Options) *Engine {
 // hundred a second from an account; a laptop's connections are the tighter limit.
 const maxFlights = 64
 
-// Run keeps everything fresh until ctx ends, and then waits for its own calls.
-func (e *Engine) Run(ctx context.Context) {
+// Start keeps everything fresh until ctx ends: from its return on, questions are
+// asked and roles fetched. The function that it gives waits for the end, and for
+// the engine's own calls.
+func (e *Engine) Start(ctx context.Context) (wait func()) {
 	e.mu.Lock()
 	e.run = ctx
 	e.mu.Unlock()
-	for ctx.Err() == nil {
-		next := e.step(now())
-		e.Wait(ctx, min(max(0, next.Sub(now())), poll), e.wake)
-	}
-	e.mu.Lock()
-	e.run = nil
-	e.mu.Unlock()
-	e.flights.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			next := e.step(now())
+			e.Wait(ctx, min(max(0, next.Sub(now())), poll), e.wake)
+		}
+		e.mu.Lock()
+		e.run = nil
+		e.mu.Unlock()
+		e.flights.Wait()
+	}()
+	return func() { <-ended }
 }
 
 // wait is Options.Wait by a timer.
@@ -249,6 +256,7 @@ func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 			id = old
 		} else if s := e.parked[c.Name]; s.Fingerprint == c.Fingerprint {
 			id.session = s.Credentials
+			delete(e.parked, c.Name)
 		}
 		e.ids[c.Name] = id
 	}
@@ -291,6 +299,9 @@ func (e *Engine) touchLocked() {
 func (e *Engine) Restore(s Saved) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.locked {
+		return
+	}
 	t := now()
 	for name, saved := range s.Sessions {
 		if e.ids[name] == nil || e.ids[name].Fingerprint != saved.Fingerprint {
@@ -322,8 +333,8 @@ func (e *Engine) Lock() {
 		id.session, id.fail = creds.Credentials{}, failure{}
 		e.withdrawLocked(id)
 	}
-	for _, p := range e.profiles {
-		p.current, p.fail, p.force = creds.Credentials{}, failure{}, false
+	for name, p := range e.profiles {
+		e.profiles[name] = &profile{Profile: p.Profile} // a call in the air lands on the old one
 	}
 	e.touchLocked()
 }

@@ -45,7 +45,7 @@ func (e *Engine) startSessionLocked(id *identity) *sessionFlight {
 	return f
 }
 
-// stopped tells whether Run's context, of which ctx is a child, has ended.
+// stopped tells whether Start's context, of which ctx is a child, has ended.
 func (e *Engine) stopped(ctx context.Context) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -82,7 +82,9 @@ func (e *Engine) fly(ctx context.Context, id Identity) (creds.Credentials, error
 		default:
 			return creds.Credentials{}, err
 		}
-		prev = err
+		if prev = err; ctx.Err() != nil {
+			return creds.Credentials{}, context.Cause(ctx)
+		}
 	}
 }
 
