@@ -28,15 +28,14 @@ import (
 // in us-east-1. The fields mean what AWS's own variables of like name mean
 // (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html).
 type Endpoint struct {
-	Region       string
-	URL          string // all services; empty: AWS's own
-	STS, IAM     string // one service; wins over URL
-	CABundle     string // a PEM file used instead of the system's roots
-	FIPS         bool
-	DualStack    bool
-	HTTPSProxy   string // empty: the environment's
-	NoProxy      string
-	UserAgentTag string // what CloudTrail shows beside the SDK's own name
+	Region     string
+	URL        string // all services; empty: AWS's own
+	STS, IAM   string // one service; wins over URL
+	CABundle   string // a PEM file used instead of the system's roots
+	FIPS       bool
+	DualStack  bool
+	HTTPSProxy string // empty: the environment's
+	NoProxy    string
 }
 
 // callTimeout bounds one call, connection included: a hung proxy must not keep
@@ -74,15 +73,6 @@ func New(e Endpoint) (*Client, error) {
 	}
 	tr.Proxy = e.proxy()
 	return &Client{endpoint: e, http: &http.Client{Transport: limited{tr}, CheckRedirect: noRedirect}}, nil
-}
-
-// NewWithTransport is New with another way to reach AWS, for tests in a bubble
-// of simulated time, where there are no sockets.
-func NewWithTransport(e Endpoint, rt http.RoundTripper) *Client {
-	if e.Region == "" {
-		e.Region = "us-east-1"
-	}
-	return &Client{endpoint: e, http: &http.Client{Transport: limited{rt}, CheckRedirect: noRedirect}}
 }
 
 // noRedirect: neither STS nor IAM redirects; a captive portal does, and a signed
@@ -131,7 +121,7 @@ func (c *Client) sts(key creds.Credentials) *sts.Client {
 	e := c.endpoint
 	o := sts.Options{
 		Region: e.Region, HTTPClient: c.http, Retryer: aws.NopRetryer{}, Credentials: provider(key),
-		BaseEndpoint: e.base(e.STS), AppID: e.UserAgentTag,
+		BaseEndpoint: e.base(e.STS),
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
 	return sts.New(o)
@@ -141,7 +131,7 @@ func (c *Client) iam(key creds.Credentials) *iam.Client {
 	e := c.endpoint
 	o := iam.Options{
 		Region: e.Region, HTTPClient: c.http, Retryer: aws.NopRetryer{}, Credentials: provider(key),
-		BaseEndpoint: e.base(e.IAM), AppID: e.UserAgentTag,
+		BaseEndpoint: e.base(e.IAM),
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
 	return iam.New(o)

@@ -123,12 +123,12 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	}
 	log, err := os.OpenFile(dir.Path(logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return false, &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+		return false, notStarted(err)
 	}
 	defer log.Close()
 	self, err := os.Executable()
 	if err != nil {
-		return false, &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+		return false, notStarted(err)
 	}
 	args := []string{"daemon"}
 	if a.config != "" {
@@ -140,10 +140,14 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
-		return false, &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
+		return false, notStarted(err)
 	}
 	a.verbosef("started the daemon, process %d", cmd.Process.Pid)
 	return true, cmd.Process.Release()
+}
+
+func notStarted(err error) error {
+	return &creds.Error{Code: creds.CodeInternal, Op: "start the daemon", Hint: "run: mfad daemon", Err: err}
 }
 
 func (a *app) verbosef(format string, args ...any) {

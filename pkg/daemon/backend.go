@@ -9,6 +9,7 @@ import (
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/mfa"
 	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/refresh"
 )
 
 const (
@@ -78,7 +79,7 @@ func (d *Daemon) servable(name string) (*profile.Profile, error) {
 		return nil, &creds.Error{Code: creds.CodeUsage, Op: "profile " + name + " wants each hand-out confirmed, and this version cannot ask for that yet",
 			Hint: "remove confirm from [profile " + name + "]"}
 	case d.locked:
-		return nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+		return nil, refresh.ErrLocked
 	}
 	return p, nil
 }

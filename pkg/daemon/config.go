@@ -126,10 +126,6 @@ func (d *Daemon) client(region string) (*awsapi.Client, error) {
 			return nil, &creds.Error{Code: creds.CodeConfig, Op: "the AWS endpoint " + url + " is not used", Hint: "use https, or an address of this machine", Err: err}
 		}
 	}
-	if d.Transport != nil {
-		d.clients[region] = awsapi.NewWithTransport(e, d.Transport)
-		return d.clients[region], nil
-	}
 	cl, err := awsapi.New(e)
 	if err == nil {
 		d.clients[region] = cl

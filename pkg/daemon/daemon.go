@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -35,9 +34,7 @@ type Options struct {
 	Passphrase creds.Secret
 	// Command is the absolute path of mfad for credential_process lines.
 	Command string
-	// Transport reaches AWS in another way than by sockets; nil: by sockets.
-	Transport http.RoundTripper
-	Log       *slog.Logger
+	Log     *slog.Logger
 	// Ready is called once requests are answered; it may be nil.
 	Ready func()
 }
@@ -68,7 +65,7 @@ type Daemon struct {
 	cfgErr  error // why the file's present text is not in force
 	clients map[string]*awsapi.Client
 	keyring openKeyring
-	keys    map[string]longTermKey // by identity: what is known without the secret
+	users   map[string]string // by identity: the ARN of the user whose key the keyring holds, empty if not known
 	locked  bool
 	logins  int           // under way
 	relock  bool          // they suspended a lock
@@ -107,7 +104,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	d := &Daemon{
 		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(),
 		config:  &profile.Config{Path: o.Paths.Config},
-		clients: map[string]*awsapi.Client{}, keys: map[string]longTermKey{}, changed: make(chan struct{}),
+		clients: map[string]*awsapi.Client{}, users: map[string]string{}, changed: make(chan struct{}),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
 	}
 	d.store = &store{log: o.Log}

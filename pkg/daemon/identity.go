@@ -163,7 +163,7 @@ func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
 			Hint: "run: mfad unlock, add the identity again, and remove it", Err: err}
 	}
 	d.mu.Lock()
-	delete(d.keys, name)
+	delete(d.users, name)
 	d.mu.Unlock()
 	d.engine.Forget(name)
 	return d.load()

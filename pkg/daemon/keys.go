@@ -18,12 +18,6 @@ const sessionsKey = "sessions-key"
 // keyName is the keyring's name for an identity's long-term key.
 func keyName(identity string) string { return "identity/" + identity }
 
-// longTermKey is what is known of an identity's key without its secret.
-type longTermKey struct {
-	AccessKeyID string
-	UserARN     string
-}
-
 // keyItem is a long-term key as the keyring holds it.
 type keyItem struct {
 	AccessKeyID     string    `json:"access_key_id"`
@@ -91,7 +85,7 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 	}
 	for name, id := range c.Identities {
 		d.mu.Lock()
-		_, known := d.keys[name]
+		_, known := d.users[name]
 		d.mu.Unlock()
 		if id.Type == profile.TypeKey && !known {
 			_, _ = d.longTerm(ctx, name) // what is missing is told when it is needed
@@ -145,7 +139,8 @@ func (d *Daemon) openSessions(ctx context.Context, kr keyring.Store) error {
 	if err != nil {
 		return &creds.Error{Code: creds.CodeOf(err), Op: "the keyring cannot be used", Hint: creds.HintOf(err), Err: errors.Unwrap(err)}
 	}
-	return d.store.use(state.OpenSessions(d.dir, key))
+	d.store.use(state.OpenSessions(d.dir, key))
+	return nil
 }
 
 // longTerm reads an identity's key for one call.
@@ -168,7 +163,7 @@ func (d *Daemon) longTerm(ctx context.Context, identity string) (creds.Credentia
 			Hint: "run: mfad identity remove " + identity + ", then add it again"}
 	}
 	d.mu.Lock()
-	d.keys[identity] = longTermKey{item.AccessKeyID, item.UserARN}
+	d.users[identity] = item.UserARN
 	d.mu.Unlock()
 	return creds.Credentials{AccessKeyID: item.AccessKeyID, SecretAccessKey: creds.NewSecret(item.SecretAccessKey), Principal: item.UserARN}, nil
 }
@@ -191,7 +186,7 @@ func (d *Daemon) storeKey(ctx context.Context, identity string, key creds.Creden
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.keys[identity] = longTermKey{key.AccessKeyID, key.Principal}
+	d.users[identity] = key.Principal
 	return nil
 }
 

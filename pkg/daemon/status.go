@@ -44,7 +44,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 	for _, name := range c.IdentityNames() {
 		id, is := c.Identities[name], picture.Identities[name]
 		s := localapi.IdentityStatus{
-			Name: name, UserARN: optional(d.keys[name].UserARN), MFASerial: optional(id.MFASerial), State: string(is.State),
+			Name: name, UserARN: optional(d.users[name]), MFASerial: optional(id.MFASerial), State: string(is.State),
 			SessionExpires: moment(is.Session.Expires), Error: localapi.WireError(is.Err),
 		}
 		if !is.Session.IsZero() {

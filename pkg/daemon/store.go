@@ -39,7 +39,7 @@ func (s *store) open() bool {
 
 // use reads what a former run left. A file that cannot be read is set aside by
 // package state; the daemon goes on without it.
-func (s *store) use(f *state.Sessions) error {
+func (s *store) use(f *state.Sessions) {
 	saved, err := f.Load()
 	if err != nil {
 		s.log.Error("the stored sessions are lost", "error", err)
@@ -50,7 +50,6 @@ func (s *store) use(f *state.Sessions) error {
 	if s.saved.Devices == nil {
 		s.saved.Devices = map[string]state.Device{}
 	}
-	return nil
 }
 
 // restored is what a former run left, in the engine's terms.

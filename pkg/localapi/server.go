@@ -58,10 +58,8 @@ type Server struct {
 // NewServer makes a server that calls itself by version.
 func NewServer(b Backend, version string) *Server {
 	s := &Server{backend: b, version: version, mux: http.NewServeMux()}
-	s.mux.HandleFunc("POST /v1/credentials", s.credentials)
-	s.mux.HandleFunc("POST /v1/login", func(w http.ResponseWriter, r *http.Request) {
-		converse(w, r, s.backend.Login)
-	})
+	s.mux.HandleFunc("POST /v1/credentials", converse(b.Credentials))
+	s.mux.HandleFunc("POST /v1/login", converse(b.Login))
 	s.mux.HandleFunc("POST /v1/refresh", call(b.Refresh))
 	s.mux.HandleFunc("POST /v1/unlock", call(nothing(b.Unlock)))
 	s.mux.HandleFunc("POST /v1/lock", call(func(ctx context.Context, _ struct{}) (Outcome, error) { return b.Lock(ctx) }))
@@ -121,11 +119,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// credentials answers the commonest request in the fewest steps.
-func (s *Server) credentials(w http.ResponseWriter, r *http.Request) {
-	converse(w, r, s.backend.Credentials)
-}
-
 // events streams a status now and after every change, at most ten a second.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	say := stream(w)
@@ -171,23 +164,26 @@ func call[Q, A any](f func(context.Context, Q) (A, error)) http.HandlerFunc {
 
 // converse is call for methods that may have to ask the client's person: the
 // answer is streamed to clients that accept that.
-func converse[Q, A any](w http.ResponseWriter, r *http.Request, f func(context.Context, Q, Talk) (A, error)) {
-	if r.Header.Get("Accept") != streamType {
-		call(func(ctx context.Context, q Q) (A, error) { return f(ctx, q, Talk{}) })(w, r)
-		return
+func converse[Q, A any](f func(context.Context, Q, Talk) (A, error)) http.HandlerFunc {
+	plain := call(func(ctx context.Context, q Q) (A, error) { return f(ctx, q, Talk{}) })
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept") != streamType {
+			plain(w, r)
+			return
+		}
+		var q Q
+		if err := decode(r, &q); err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		say := stream(w)
+		a, err := f(r.Context(), q, Talk{say})
+		if err != nil {
+			say(Message{Event: "error", Error: WireError(err)})
+			return
+		}
+		say(Message{Event: "result", Result: a})
 	}
-	var q Q
-	if err := decode(r, &q); err != nil {
-		refuse(w, http.StatusBadRequest, err)
-		return
-	}
-	say := stream(w)
-	a, err := f(r.Context(), q, Talk{say})
-	if err != nil {
-		say(Message{Event: "error", Error: WireError(err)})
-		return
-	}
-	say(Message{Event: "result", Result: a})
 }
 
 // streamType is the media type of an answer in JSON lines.

@@ -52,8 +52,8 @@ func (s *Seat) tell(e Event) {
 	s.events <- e
 }
 
-// callLocked picks the client whose person is asked, if that is the way to go
-// and nobody is asked yet, and wakes Next.
+// callLocked tells the seats how an open question is to be answered now: the one
+// that is picked asks its person, one that was asked before stops. It wakes Next.
 func (d *Desk) callLocked(identity string) {
 	q := d.questionLocked(identity)
 	defer q.wakeLocked()

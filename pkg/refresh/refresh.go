@@ -84,7 +84,8 @@ type Attempt struct {
 // Sink takes what the engine has.
 type Sink interface {
 	// Publish makes the snapshot durable and visible to tools. It is never
-	// called twice at once, and what it returns is logged: the engine goes on.
+	// called twice at once. After an error it is called again in a while, with
+	// what there is then.
 	Publish(ctx context.Context, s Saved) error
 }
 
@@ -243,7 +244,8 @@ func (e *Engine) changedLocked() {
 }
 
 // Configure takes a new set of identities and profiles. What stays the same
-// keeps its credentials; what changed its fingerprint or went away loses them.
+// keeps its credentials; what changed its fingerprint or went away is not served
+// any more, but a session is found again where a later call takes that back.
 func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -304,10 +306,11 @@ func (e *Engine) Restore(s Saved) {
 	}
 	t := now()
 	for name, saved := range s.Sessions {
-		if e.ids[name] == nil || e.ids[name].Fingerprint != saved.Fingerprint {
+		id := e.ids[name]
+		switch {
+		case id == nil || id.Fingerprint != saved.Fingerprint:
 			e.parked[name] = saved
-		}
-		if id := e.ids[name]; id != nil && id.session.IsZero() && saved.Fingerprint == id.Fingerprint && saved.Credentials.UsableAt(t) {
+		case id.session.IsZero() && saved.Credentials.UsableAt(t):
 			id.session = saved.Credentials
 		}
 	}

@@ -6,6 +6,13 @@ import (
 	"github.com/mfad/mfad/pkg/creds"
 )
 
+// ErrLocked is the answer to everything between [Engine.Lock] and [Engine.Unlock].
+var ErrLocked = &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+
+func noProfile(name string) error {
+	return &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no profile " + name, Hint: "run: mfad profile list"}
+}
+
 // Credentials gives what tools may use of a profile now. Where AWS has to be
 // asked it waits for that, until ctx ends; many callers cause one call. The
 // error's code is [creds.CodeMFARequired] where only a token code helps.
@@ -50,10 +57,9 @@ func (e *Engine) look(name string) (creds.Credentials, <-chan struct{}, error) {
 	p := e.profiles[name]
 	switch {
 	case p == nil:
-		return creds.Credentials{}, nil, &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no profile " + name,
-			Hint: "run: mfad profile list"}
+		return creds.Credentials{}, nil, noProfile(name)
 	case e.locked:
-		return creds.Credentials{}, nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+		return creds.Credentials{}, nil, ErrLocked
 	case p.current.UsableAt(t):
 		return p.current, nil, nil
 	case p.flying:

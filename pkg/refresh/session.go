@@ -2,7 +2,6 @@ package refresh
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -117,10 +116,11 @@ func (e *Engine) landSession(id *identity, f *sessionFlight, c creds.Credentials
 	if err != nil {
 		e.Log.Warn("no MFA session", "identity", id.Name, "error", err)
 		id.fail.err, id.fail.count = err, id.fail.count+1
-		id.fail.next = t.Add(max(rest, retryAfter(err, id.fail.count, 0, e.Draw())))
-		if creds.IsTransient(err) {
-			id.fail.next = t.Add(retryAfter(err, id.fail.count, id.session.Lifetime(), e.Draw()))
+		pause := retryAfter(err, id.fail.count, id.session.Lifetime(), e.Draw())
+		if !creds.IsTransient(err) {
+			pause = max(rest, pause)
 		}
+		id.fail.next = t.Add(pause)
 	} else {
 		e.Log.Info("MFA session", "identity", id.Name, "expires", c.Expires)
 		id.session, id.fail = c, failure{}
@@ -218,7 +218,7 @@ func (e *Engine) identityLocked(name string) (*identity, error) {
 	case id == nil:
 		return nil, &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no identity " + name, Hint: "run: mfad identity list"}
 	case e.locked:
-		return nil, &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+		return nil, ErrLocked
 	case id.Federated:
 		return nil, &creds.Error{Code: creds.CodeUsage, Op: "identity " + name + " is federated and takes no code"}
 	}
@@ -244,7 +244,7 @@ func (e *Engine) Refresh(ctx context.Context, names ...string) error {
 	e.mu.Lock()
 	if e.locked {
 		e.mu.Unlock()
-		return &creds.Error{Code: creds.CodeLocked, Op: "mfad is locked", Hint: "run: mfad unlock"}
+		return ErrLocked
 	}
 	if len(names) == 0 {
 		for name := range e.profiles {
@@ -256,9 +256,9 @@ func (e *Engine) Refresh(ctx context.Context, names ...string) error {
 		p := e.profiles[name]
 		if p == nil {
 			e.mu.Unlock()
-			return &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no profile " + name, Hint: "run: mfad profile list"}
+			return noProfile(name)
 		}
-		if _, err := e.signerLocked(p, t); p.Role.ARN != "" && (err == nil || errors.Is(err, errParentFirst)) {
+		if _, err := e.signerLocked(p, t); p.Role.ARN != "" && canSign(err) {
 			p.force, p.fail = true, failure{}
 		}
 	}
@@ -294,8 +294,7 @@ func (e *Engine) busyLocked(names []string) bool {
 			continue
 		}
 		_, err := e.signerLocked(p, t)
-		waiting := p.force && (err == nil || err == errParentFirst)
-		if p.flying || waiting || e.batch.holds(name) {
+		if p.flying || p.force && canSign(err) || e.batch.holds(name) {
 			return true
 		}
 	}

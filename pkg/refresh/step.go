@@ -172,9 +172,8 @@ func (e *Engine) signerLocked(p *profile, t time.Time) (creds.Credentials, error
 		return creds.Credentials{}, &creds.Error{Code: creds.CodeConfig, Op: "profile " + p.Name + " has no source profile " + p.Source}
 	}
 	_, err := e.signerLocked(parent, t)
-	coming := err == nil || err == errParentFirst // the parent can be assumed itself
 	switch {
-	case parent.flying, coming && parent.Role.ARN != "" && !e.planLocked(parent, t).After(t):
+	case parent.flying, canSign(err) && parent.Role.ARN != "" && !e.planLocked(parent, t).After(t):
 		return creds.Credentials{}, errParentFirst
 	case parent.current.UsableAt(t):
 		return parent.current, nil
@@ -186,6 +185,10 @@ func (e *Engine) signerLocked(p *profile, t time.Time) (creds.Credentials, error
 
 // errParentFirst is never shown: whoever meets it waits for the parent.
 var errParentFirst = &creds.Error{Code: creds.CodeTimeout, Op: "waiting for the source profile"}
+
+// canSign tells, by signerLocked's error, whether a role can be assumed now or
+// once its parent has been.
+func canSign(err error) bool { return err == nil || err == errParentFirst }
 
 // needCode is the answer where only a code helps.
 func needCode(id *identity) error {
