@@ -52,33 +52,39 @@ const startLimit = 10 * time.Second
 
 // daemon gives a client of a daemon that answers, after starting one if need be.
 func (a *app) daemon(ctx context.Context) (*localapi.Client, error) {
+	c, _, err := a.daemonStatus(ctx)
+	return c, err
+}
+
+// daemonStatus is daemon, with the answer that it gave.
+func (a *app) daemonStatus(ctx context.Context) (*localapi.Client, localapi.Status, error) {
 	c := a.client()
-	err := answers(ctx, c)
+	st, err := answers(ctx, c)
 	if creds.CodeOf(err) != creds.CodeDaemonDown { // a daemon that is just dying counts as none
-		return c, err
+		return c, st, err
 	}
 	if a.getenv("MFAD_AUTOSTART") == "0" {
-		return nil, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is not running and MFAD_AUTOSTART=0 forbids to start it", Hint: "run: mfad daemon"}
+		return nil, st, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is not running and MFAD_AUTOSTART=0 forbids to start it", Hint: "run: mfad daemon"}
 	}
 	p, err := a.paths()
 	if err != nil {
-		return nil, err
+		return nil, st, err
 	}
 	spawned := false
 	limit := time.Now().Add(startLimit)
 	for time.Now().Before(limit) && ctx.Err() == nil {
 		if !spawned {
 			if spawned, err = a.spawn(p); err != nil {
-				return nil, err
+				return nil, st, err
 			}
 		}
 		c = a.client() // the daemon may have left its socket's path only now
-		if err = answers(ctx, c); err == nil {
-			return c, nil
+		if st, err = answers(ctx, c); err == nil {
+			return c, st, nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return nil, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon was started but does not answer",
+	return nil, st, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon was started but does not answer",
 		Hint: "see " + state.Dir(p.State).Path(logName), Err: err}
 }
 
@@ -89,13 +95,12 @@ const logName = "daemon.log"
 // maxLog is the size from which the next daemon begins a new log.
 const maxLog = 1 << 20
 
-// answers tells whether a daemon does.
-func answers(ctx context.Context, c *localapi.Client) error {
+// answers tells whether a daemon does, and what.
+func answers(ctx context.Context, c *localapi.Client) (st localapi.Status, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerLimit, &creds.Error{Code: creds.CodeTimeout, Op: "the daemon runs but does not answer",
 		Hint: "see mfad daemon, which names its process; end that, and try again"})
 	defer cancel()
-	var st localapi.Status
-	return c.Do(ctx, "/v1/status", nil, &st)
+	return st, c.Do(ctx, "/v1/status", nil, &st)
 }
 
 // answerLimit is how long a daemon may take to say how things are. Right after

@@ -151,12 +151,8 @@ func (a *app) chooseDevice(ctx context.Context, devices []string) (string, error
 }
 
 func (a *app) listIdentities(ctx context.Context) error {
-	d, err := a.daemon(ctx)
+	_, st, err := a.daemonStatus(ctx)
 	if err != nil {
-		return err
-	}
-	var st localapi.Status
-	if err := d.Do(ctx, "/v1/status", nil, &st); err != nil {
 		return err
 	}
 	if a.json {

@@ -58,7 +58,7 @@ func (a *app) codeFromStdin(ctx context.Context, flag string) (string, error) {
 }
 
 func (a *app) login(ctx context.Context, r localapi.LoginRequest) error {
-	c, err := a.daemon(ctx)
+	c, st, err := a.daemonStatus(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,16 +66,8 @@ func (a *app) login(ctx context.Context, r localapi.LoginRequest) error {
 	if err := a.converse(ctx, c, "/v1/login", r, &out); err != nil {
 		return err
 	}
-	a.checkFiles(ctx, c)
+	a.warnOtherFiles(st)
 	return a.outcome(out)
-}
-
-// checkFiles warns where this shell's tools read other files.
-func (a *app) checkFiles(ctx context.Context, c *localapi.Client) {
-	var st localapi.Status
-	if c.Do(ctx, "/v1/status", nil, &st) == nil {
-		a.warnOtherFiles(st)
-	}
 }
 
 // outcome prints what came of a login or refresh. Its error says, by the exit
@@ -143,7 +135,7 @@ func (a *app) refreshCommand() *cobra.Command {
 		Short: "Refresh profiles now",
 		Long:  "Fetch new credentials for the named profiles, or for all, with the sessions that live. No code is asked for.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.daemon(cmd.Context())
+			c, st, err := a.daemonStatus(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -151,7 +143,7 @@ func (a *app) refreshCommand() *cobra.Command {
 			if err := c.Do(cmd.Context(), "/v1/refresh", localapi.RefreshRequest{Profiles: args}, &out); err != nil {
 				return err
 			}
-			a.checkFiles(cmd.Context(), c)
+			a.warnOtherFiles(st)
 			return a.outcome(out)
 		},
 		ValidArgsFunction: a.complete(false),

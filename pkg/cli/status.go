@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,21 +20,17 @@ func (a *app) statusCommand() *cobra.Command {
 		Use:   "status [NAME...]",
 		Short: "Show identities and profiles: state, time left, errors",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.daemon(cmd.Context())
+			_, st, err := a.daemonStatus(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return a.status(cmd.Context(), c, args)
+			return a.status(st, args)
 		},
 		ValidArgsFunction: a.complete(true),
 	}
 }
 
-func (a *app) status(ctx context.Context, c *localapi.Client, names []string) error {
-	var st localapi.Status
-	if err := c.Do(ctx, "/v1/status", nil, &st); err != nil {
-		return err
-	}
+func (a *app) status(st localapi.Status, names []string) error {
 	if err := narrow(&st, names); err != nil {
 		return err
 	}
