@@ -1,7 +1,8 @@
-// Package awsapi calls AWS's STS and IAM through aws-sdk-go-v2 and turns what
-// they answer, errors above all, into the words of package creds. It decides
-// nothing, repeats nothing and keeps nothing: a call that carries a token code
-// may have spent it, so whoever calls decides what is done again.
+// Package awsapi calls AWS's STS and IAM through aws-sdk-go-v2, and the console's
+// sign-in federation endpoint, and turns what they answer, errors above all, into
+// the words of package creds. It decides nothing, repeats nothing, keeps nothing
+// and never puts a secret into an error: a call that carries a token code may
+// have spent it, so whoever calls decides what is done again.
 package awsapi
 
 import (
@@ -9,10 +10,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,11 +35,13 @@ type Endpoint struct {
 	DualStack  bool
 	HTTPSProxy string // empty: the environment's
 	NoProxy    string
-}
 
-// callTimeout bounds one call, connection included: a hung proxy must not keep
-// a profile from its next try.
-const callTimeout = 15 * time.Second
+	// Observe is told of every finished call, failed ones and those that never
+	// left this machine included, with the context that the caller gave. It runs
+	// in the caller's goroutine before the call returns, so it must be quick, and
+	// safe for concurrent use. Nil: nobody is told.
+	Observe func(ctx context.Context, c Call)
+}
 
 // maxAnswer bounds what is read of one answer; AWS's are a few kilobytes.
 const maxAnswer = 1 << 20
@@ -75,8 +76,8 @@ func New(e Endpoint) (*Client, error) {
 	return &Client{endpoint: e, http: &http.Client{Transport: limited{tr}, CheckRedirect: noRedirect}}, nil
 }
 
-// noRedirect: neither STS nor IAM redirects; a captive portal does, and a signed
-// request must not follow it.
+// noRedirect: neither STS nor IAM nor the federation endpoint redirects a call; a
+// captive portal does, and a request with a signature or secrets must not follow.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // proxy gives the proxy rule: the configured one over the environment's.
@@ -117,20 +118,20 @@ func (e Endpoint) base(service string) *string {
 	return &service
 }
 
-func (c *Client) sts(key creds.Credentials) *sts.Client {
-	e := c.endpoint
+func (f *flight) sts(key creds.Credentials) *sts.Client {
+	e := f.client.endpoint
 	o := sts.Options{
-		Region: e.Region, HTTPClient: c.http, Retryer: aws.NopRetryer{}, Credentials: provider(key),
+		Region: e.Region, HTTPClient: f.client.http, Retryer: aws.NopRetryer{}, Credentials: f.provider(key),
 		BaseEndpoint: e.base(e.STS),
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
 	return sts.New(o)
 }
 
-func (c *Client) iam(key creds.Credentials) *iam.Client {
-	e := c.endpoint
+func (f *flight) iam(key creds.Credentials) *iam.Client {
+	e := f.client.endpoint
 	o := iam.Options{
-		Region: e.Region, HTTPClient: c.http, Retryer: aws.NopRetryer{}, Credentials: provider(key),
+		Region: e.Region, HTTPClient: f.client.http, Retryer: aws.NopRetryer{}, Credentials: f.provider(key),
 		BaseEndpoint: e.base(e.IAM),
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
@@ -138,23 +139,9 @@ func (c *Client) iam(key creds.Credentials) *iam.Client {
 }
 
 // provider signs with key; without one a call goes unsigned.
-func provider(key creds.Credentials) aws.CredentialsProvider {
+func (f *flight) provider(key creds.Credentials) aws.CredentialsProvider {
 	if key.IsZero() {
 		return aws.AnonymousCredentials{}
 	}
-	return credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey.Reveal(), key.SessionToken.Reveal())
-}
-
-// flight is one call: bounded in time, and aware of whether its request left.
-type flight struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	sent   *atomic.Bool
-}
-
-func takeOff(ctx context.Context) flight {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	sent := new(atomic.Bool)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
-	return flight{ctx, cancel, sent}
+	return credentials.NewStaticCredentialsProvider(key.AccessKeyID, f.reveal(key.SecretAccessKey), f.reveal(key.SessionToken))
 }

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mfad/mfad/pkg/awssim"
@@ -25,22 +27,46 @@ type world struct {
 	key    creds.Credentials
 	admin  string
 	client *Client
+
+	mu       sync.Mutex // guards observed
+	observed []Call
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	sim := awssim.Start()
-	t.Cleanup(sim.Close)
 	sim.CodeStepFactor = 30 // a code a second
+	return worldAt(t, sim)
+}
+
+// bubble runs test in simulated time, where AWS is reached over pipes.
+func bubble(t *testing.T, test func(*testing.T, *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := worldAt(t, awssim.New().ServePipe())
+		w.client.http.Transport = limited{w.sim.Client().Transport}
+		test(t, w)
+	})
+}
+
+func worldAt(t *testing.T, sim *awssim.Server) *world {
+	t.Helper()
+	t.Cleanup(sim.Close)
 	w := &world{sim: sim, alice: sim.AddUser("111111111111", "alice")}
 	w.device = w.alice.AddMFA("alice")
 	w.admin = sim.AddRole(awssim.Role{Account: "222222222222", Name: "Admin", Principals: []string{w.alice.ARN}, RequireMFA: true}).ARN
 	w.key = creds.Credentials{AccessKeyID: w.alice.AccessKeyID, SecretAccessKey: creds.NewSecret(w.alice.SecretAccessKey)}
 	var err error
-	if w.client, err = New(Endpoint{URL: sim.URL}); err != nil {
+	if w.client, err = New(Endpoint{URL: sim.URL, Observe: w.observe}); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+func (w *world) observe(_ context.Context, c Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.observed = append(w.observed, c)
 }
 
 func (w *world) session(t *testing.T) creds.Credentials {
@@ -187,16 +213,20 @@ func faulty(f awssim.Fault) func(*testing.T, *world) error {
 }
 
 func TestACallIsMadeOnce(t *testing.T) {
-	for _, kind := range []awssim.FaultKind{awssim.Throttle, awssim.ServerError, awssim.DropBefore, awssim.DropAfter} {
-		w := newWorld(t)
-		w.sim.Inject(awssim.Fault{Kind: kind})
-		_, err := w.client.StartSession(t.Context(), w.key, w.device.Serial, w.code(t), time.Hour)
-		if n := len(w.sim.Calls("GetSessionToken")); err == nil || n != 1 {
-			t.Errorf("%v: %d calls (%v), want one: the code may be spent", kind, n, err)
-		}
-		if _, unsent := errors.AsType[*NotSentError](err); unsent {
-			t.Errorf("%v: a code that reached AWS counts as not sent", kind)
-		}
+	for _, kind := range []awssim.FaultKind{awssim.Throttle, awssim.ServerError, awssim.DropBefore, awssim.DropAfter, awssim.Cut} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.sim.Inject(awssim.Fault{Kind: kind})
+			_, session := w.client.StartSession(t.Context(), w.key, w.device.Serial, w.code(t), time.Hour)
+			_, direct := w.client.AssumeRoleWithCode(t.Context(), w.key, creds.Role{ARN: w.admin, SessionName: "alice"}, w.device.Serial, w.code(t))
+			for action, err := range map[string]error{"GetSessionToken": session, "AssumeRole": direct} {
+				if n := len(w.sim.Calls(action)); err == nil || n != 1 {
+					t.Errorf("%v: %d calls of %s (%v), want one: the code may be spent", kind, n, action, err)
+				}
+				if _, unsent := errors.AsType[*NotSentError](err); unsent {
+					t.Errorf("%v: a code of %s that reached AWS counts as not sent", kind, action)
+				}
+			}
+		})
 	}
 }
 
@@ -208,9 +238,13 @@ func TestACodeThatNeverLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := creds.Credentials{AccessKeyID: "AKIAEXAMPLE000000001", SecretAccessKey: creds.NewSecret("s")}
-	_, err = c.StartSession(t.Context(), key, "serial", creds.NewSecret("123456"), time.Hour)
-	if _, unsent := errors.AsType[*NotSentError](err); !unsent || creds.CodeOf(err) != creds.CodeNetwork {
-		t.Errorf("got %v (%q), want a network error whose code was not sent", err, creds.CodeOf(err))
+	_, session := c.StartSession(t.Context(), key, "serial", creds.NewSecret("123456"), time.Hour)
+	_, direct := c.AssumeRoleWithCode(t.Context(), key, creds.Role{ARN: "arn:aws:iam::222222222222:role/Admin", SessionName: "alice"},
+		"serial", creds.NewSecret("123456"))
+	for _, err := range []error{session, direct} {
+		if _, unsent := errors.AsType[*NotSentError](err); !unsent || creds.CodeOf(err) != creds.CodeNetwork {
+			t.Errorf("got %v (%q), want a network error whose code was not sent", err, creds.CodeOf(err))
+		}
 	}
 }
 

@@ -3,9 +3,13 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -23,30 +27,13 @@ func (e *NotSentError) Error() string { return e.Err.Error() }
 // Unwrap gives the failure.
 func (e *NotSentError) Unwrap() error { return e.Err }
 
-// classify turns an SDK error into a *creds.Error. AWS's code decides first and
-// its words second; nothing that could echo a token code gets into the text.
-func (f flight) classify(op string, err error) error {
-	var api smithy.APIError
-	status := httpStatus(err)
-	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
-		return fromAWS(op, api, status)
-	}
-	e := &creds.Error{Code: creds.CodeNetwork, Op: op, Hint: "check the network; mfad tries again by itself"}
-	switch {
-	case status != 0:
-		// A proxy's page, a captive portal, an answer cut short.
-		e.Code = creds.CodeUnavailable
-		e.Err = errors.New("something between here and AWS answered " + http.StatusText(status))
-		e.Hint = "check https_proxy and the network; mfad tries again by itself"
-		if status == http.StatusOK {
-			e.Err = errors.New("AWS's answer is no valid answer")
-		}
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Err = errors.New("no answer in time")
-	case errors.Is(err, context.Canceled):
-		e.Code, e.Err, e.Hint = creds.CodeCancelled, context.Canceled, ""
-	default:
-		e.Err = cause(err)
+// classify turns the error of a call into a *creds.Error. Nothing that repeats a
+// secret of the request gets into the text.
+func (f *flight) classify(err error) error {
+	e := f.explain(err)
+	e.Op = f.op
+	if e.Err != nil && f.repeats(e.Err.Error()) {
+		e.Err = errors.New("the answer's words are left out, for they repeat a secret")
 	}
 	if !f.sent.Load() {
 		return &NotSentError{e}
@@ -54,19 +41,73 @@ func (f flight) classify(op string, err error) error {
 	return e
 }
 
-// cause finds the part of a transport error that a person understands.
+// explain finds code, cause and hint. AWS's code decides first and its words
+// second.
+func (f *flight) explain(err error) *creds.Error {
+	var own *creds.Error
+	var api smithy.APIError
+	status := httpStatus(err)
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &api) && api.ErrorCode() != "UnknownError":
+		return f.fromAWS(api, status)
+	case errors.Is(err, context.Canceled):
+		return &creds.Error{Code: creds.CodeCancelled, Err: context.Canceled}
+	case errors.Is(err, context.DeadlineExceeded), status == 0:
+		return &creds.Error{Code: creds.CodeNetwork, Err: cause(err), Hint: "check the network; " + f.again()}
+	case status == http.StatusOK:
+		return f.unreadable()
+	}
+	return f.intercepted(status)
+}
+
+// unreadable is an answer that is none, such as a captive portal's page, or is
+// cut short.
+func (f *flight) unreadable() *creds.Error {
+	e := f.noAnswer("AWS's answer is no valid answer")
+	e.Hint = "check https_proxy and the network; " + f.again()
+	return e
+}
+
+// intercepted is an answer that is not AWS's.
+func (f *flight) intercepted(status int) *creds.Error {
+	e := f.noAnswer("something between here and AWS answered " + strings.TrimSpace(strconv.Itoa(status)+" "+http.StatusText(status)))
+	e.Hint = "check https_proxy and the network; " + f.again()
+	return e
+}
+
+// noAnswer is an answer that does not do what it is for.
+func (f *flight) noAnswer(text string) *creds.Error {
+	return &creds.Error{Code: creds.CodeUnavailable, Err: errors.New(text), Hint: f.again()}
+}
+
+// slowDown is AWS's answer to too many calls.
+func (f *flight) slowDown(said string) *creds.Error {
+	return &creds.Error{Code: creds.CodeThrottled, Err: errors.New(said), Hint: "AWS asks to slow down; " + f.again()}
+}
+
+// cause finds the part of a transport error that a person understands. Of a
+// request's address it leaves the host.
 func cause(err error) error {
-	var op *net.OpError
 	var dns *net.DNSError
+	var op *net.OpError
+	var request *url.Error
+	var late net.Error
 	switch {
 	case errors.As(err, &dns):
 		return errors.New("the name " + dns.Name + " cannot be looked up")
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
+		return errors.New("no answer in time")
 	case errors.As(err, &op):
 		return op
-	}
-	var send *smithyhttp.RequestSendError
-	if errors.As(err, &send) {
-		return send.Err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection was cut")
+	case errors.As(err, &request):
+		if u, parsed := url.Parse(request.URL); parsed == nil {
+			return errors.New(u.Host + ": " + request.Err.Error())
+		}
+		return request.Err
 	}
 	return err
 }
@@ -83,23 +124,25 @@ func httpStatus(err error) int {
 const (
 	saysBadCode   = "MultiFactorAuthentication failed with invalid MFA one time pass code"
 	saysBadDevice = "MultiFactorAuthentication failed"
+	saysTemporary = "with session credentials"
 	saysChaining  = "1 hour session limit for roles assumed by role chaining"
 	saysMaximum   = "exceeds the MaxSessionDuration"
 	saysStale     = "Signature expired"
 	saysEarly     = "Signature not yet current"
+	saysThrottled = "Rate exceeded"
 )
 
-// fromAWS classifies what AWS itself answered
+// fromAWS classifies what STS or IAM itself answered
 // (https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html).
-func fromAWS(op string, api smithy.APIError, status int) error {
-	text := strings.TrimSpace(api.ErrorMessage())
-	e := &creds.Error{Op: op, Err: errors.New(api.ErrorCode() + ": " + text)}
-	has := func(s string) bool { return strings.Contains(text, s) }
+func (f *flight) fromAWS(api smithy.APIError, status int) *creds.Error {
+	said := api.ErrorMessage()
+	e := &creds.Error{Err: errors.New(api.ErrorCode() + ": " + oneLine(said))}
+	has := func(s string) bool { return strings.Contains(said, s) }
 	switch code := api.ErrorCode(); {
 	case strings.HasPrefix(code, "Throttl"), code == "TooManyRequestsException", code == "RequestLimitExceeded":
-		e.Code, e.Hint = creds.CodeThrottled, "mfad slows down and tries again by itself"
+		return f.slowDown(e.Err.Error())
 	case status >= 500:
-		e.Code, e.Hint = creds.CodeUnavailable, "mfad tries again by itself"
+		e.Code, e.Hint = creds.CodeUnavailable, f.again()
 	case has(saysBadCode):
 		e.Code, e.Err = creds.CodeMFARejected, errors.New("AWS did not take the code: it is wrong, or was used already")
 		e.Hint = "wait for the next code"
@@ -117,15 +160,33 @@ func fromAWS(op string, api smithy.APIError, status int) error {
 	case code == "SignatureDoesNotMatch", code == "IncompleteSignature":
 		e.Code, e.Hint = creds.CodeInvalidKey, "the secret does not belong to the key: add the identity's key again"
 	case code == "AccessDenied", code == "AccessDeniedException":
-		e.Code, e.Hint = creds.CodeAccessDenied, denied
-	case has(saysChaining), has(saysMaximum), has("durationSeconds"):
-		e.Code, e.Hint = creds.CodeDuration, "ask for less in the profile's duration"
+		e.Code, e.Hint = creds.CodeAccessDenied, f.permission()
+		if has(saysTemporary) {
+			e.Hint = "sign this call with the identity's long-term key"
+		}
+	case has(saysChaining):
+		e.Code, e.Hint = creds.CodeDuration, "through a session or a chain AWS gives an hour at most: set duration = 1h"
+	case has(saysMaximum):
+		e.Code, e.Hint = creds.CodeDuration, "set duration = max, or raise the role's limit: mfad role PROFILE --set-max-duration 12h"
+	case has("durationSeconds"), has("maxSessionDuration"):
+		e.Code, e.Hint = creds.CodeDuration, f.durations()
 	default:
-		e.Code = creds.CodeRefused
+		e.Code, e.Hint = creds.CodeRefused, f.refusal(code)
 	}
 	return e
 }
 
-// AWS says the same for a role that is not there, a trust policy that does not
-// name the user, and a missing permission.
-const denied = "check that the role exists, that its trust policy names you, and that you may call sts:AssumeRole"
+// oneLine brings an answer's words into a line that a terminal can be given:
+// blanks collapsed, and nothing that moves a cursor or turns the writing round.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsPrint(r):
+			return r
+		}
+		return -1
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
