@@ -153,7 +153,8 @@ long as AWS allows, in every tool, without another question.`,
 	})
 	root.AddCommand(
 		a.identityCommand(), a.profileCommand(), a.loginCommand(), a.unlockCommand(), a.lockCommand(), a.statusCommand(),
-		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.daemonCommand(), a.demoCommand(), a.versionCommand(),
+		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(),
+		a.daemonCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	strict(root)
 	return root

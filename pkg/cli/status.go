@@ -37,7 +37,7 @@ func (a *app) status(st localapi.Status, names []string) error {
 	if a.json {
 		return a.printJSON(st)
 	}
-	writeStatus(a.out, st, time.Now())
+	writeStatus(a.out, st, time.Now(), a.verbose)
 	a.warnOtherFiles(st)
 	return nil
 }
@@ -64,8 +64,8 @@ func narrow(st *localapi.Status, names []string) error {
 	return nil
 }
 
-// writeStatus draws the picture for a person.
-func writeStatus(w io.Writer, st localapi.Status, now time.Time) {
+// writeStatus draws the picture for a person, with reasons if they are wanted.
+func writeStatus(w io.Writer, st localapi.Status, now time.Time, reasons bool) {
 	if e := st.Daemon.ConfigError; e != nil {
 		fmt.Fprintf(w, "config not in force: %s\n\n", *e)
 	}
@@ -78,6 +78,23 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time) {
 	}
 	writeTables(w, st, now)
 	writeErrors(w, st)
+	writeReasons(w, st, reasons)
+}
+
+// writeReasons tells why each profile is served the way it is: all of them, or
+// those that want to be served direct and are not.
+func writeReasons(w io.Writer, st localapi.Status, all bool) {
+	blank := true
+	for _, p := range st.Profiles {
+		if p.Why == nil || !all && (p.Mode != "direct" || text(p.Via) == "direct" || !p.Usable) {
+			continue
+		}
+		if blank {
+			fmt.Fprintln(w)
+			blank = false
+		}
+		fmt.Fprintf(w, "%s: %s\n", p.Name, *p.Why)
+	}
 }
 
 // writeTables draws what is left of every lifetime.

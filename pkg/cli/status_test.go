@@ -55,7 +55,7 @@ a-longer-name: assume role: AccessDenied
   hint: check the role
 `
 	var out bytes.Buffer
-	writeStatus(&out, st, now)
+	writeStatus(&out, st, now, false)
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}

@@ -35,28 +35,34 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 	if err != nil {
 		return localapi.Process{}, err
 	}
-	if c, ok := d.engine.Cached(r.Profile); ok {
-		return process(c, r.For, time.Now()), nil
-	}
-	if r.Cached {
+	c, ok := d.engine.Cached(r.Profile)
+	if !ok && r.Cached {
 		return localapi.Process{}, &creds.Error{Code: creds.CodeMFARequired, Op: "nothing is cached for profile " + r.Profile,
 			Hint: "run: mfad login " + p.Identity}
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, waitDefault))
-	defer cancel()
+	if !ok {
+		ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, waitDefault))
+		defer cancel()
+		if c, err = d.obtain(ctx, p, r.NoPrompt, r.CanAsk && talk.CanAsk(), talk); err != nil {
+			return localapi.Process{}, err
+		}
+	}
+	d.handedOut(ctx, p.Identity, p.Name, c.Expires)
+	return process(c, r.For, time.Now()), nil
+}
+
+// obtain gets a profile's credentials, by asking for a code if only that helps.
+func (d *Daemon) obtain(ctx context.Context, p *profile.Profile, noPrompt, canAsk bool, talk localapi.Talk) (creds.Credentials, error) {
 	if err := d.ready(ctx); err != nil {
-		return localapi.Process{}, err
+		return creds.Credentials{}, err
 	}
 	for {
-		c, err := d.engine.Credentials(ctx, r.Profile)
-		if err == nil {
-			return process(c, r.For, time.Now()), nil
+		c, err := d.engine.Credentials(ctx, p.Name)
+		if creds.CodeOf(err) != creds.CodeMFARequired || noPrompt {
+			return c, err
 		}
-		if creds.CodeOf(err) != creds.CodeMFARequired || r.NoPrompt {
-			return localapi.Process{}, err
-		}
-		if err := d.awaitCode(ctx, p, r.CanAsk && talk.CanAsk(), talk); err != nil {
-			return localapi.Process{}, err
+		if err := d.awaitCode(ctx, p, canAsk, talk); err != nil {
+			return creds.Credentials{}, err
 		}
 	}
 }
@@ -98,7 +104,7 @@ func process(c creds.Credentials, purpose string, t time.Time) localapi.Process 
 	}
 }
 
-// awaitCode waits until the identity of p has a session. Its error says why it
+// awaitCode waits until p has what it needs a code for. Its error says why it
 // will not: nobody can be asked, the codes were wrong, AWS is not reached.
 func (d *Daemon) awaitCode(ctx context.Context, p *profile.Profile, canAsk bool, talk localapi.Talk) error {
 	seat := d.desk.Sit(p.Identity, p.Name, canAsk, false)
@@ -107,7 +113,7 @@ func (d *Daemon) awaitCode(ctx context.Context, p *profile.Profile, canAsk bool,
 		return nobody(p.Identity)
 	}
 	for {
-		q, err := d.engine.Ask(p.Identity)
+		q, err := d.engine.Ask(ctx, p.Name)
 		if q != nil {
 			return hear(ctx, p.Identity, seat, q.Done, q.Err, talk)
 		}
@@ -147,112 +153,6 @@ func hear(ctx context.Context, identity string, seat *mfa.Seat, done <-chan stru
 func nobody(identity string) error {
 	return &creds.Error{Code: creds.CodeMFARequired, Op: "a code is needed and there is nobody to ask",
 		Hint: "run: mfad login " + identity}
-}
-
-// Login implements [localapi.Backend].
-func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk localapi.Talk) (localapi.Outcome, error) {
-	c, err := d.inForce()
-	if err != nil {
-		return localapi.Outcome{}, err
-	}
-	identity, profileName, err := identityOf(c, r.Target)
-	if err != nil {
-		return localapi.Outcome{}, err
-	}
-	if id := c.Identities[identity]; id.Type != profile.TypeKey {
-		return localapi.Outcome{}, &creds.Error{Code: creds.CodeUsage, Op: "identity " + identity + " is federated and takes no code",
-			Hint: "run: mfad refresh"}
-	}
-	if r.Code != "" {
-		if err := mfa.CheckCode(r.Code); err != nil {
-			return localapi.Outcome{}, err
-		}
-	}
-	if err := d.ready(ctx); err != nil {
-		return localapi.Outcome{}, err
-	}
-	d.beginLogin()
-	err = d.giveCode(ctx, identity, r, talk)
-	if lockErr := d.endLogin(err == nil); err != nil || lockErr != nil {
-		return localapi.Outcome{}, errors.Join(err, lockErr)
-	}
-	out := d.outcome(identity)
-	if profileName != "" && c.Profiles[profileName].RoleARN != "" {
-		out.Note = "the code started the MFA session of " + identity + "; " + profileName + " is served through it"
-	}
-	return out, nil
-}
-
-// beginLogin suspends a lock. Its mark on disk stays: only a login that succeeds
-// ends a lock.
-func (d *Daemon) beginLogin() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.logins++
-	if d.locked {
-		d.relock, d.locked = true, false
-		d.engine.Unlock()
-		d.changedLocked()
-	}
-}
-
-// endLogin ends a suspended lock, or restores it once no other login is under
-// way that may still end it. A lock that came meanwhile stays.
-func (d *Daemon) endLogin(ok bool) error {
-	d.mu.Lock()
-	d.logins--
-	end := d.relock && ok && !d.locked
-	again := d.relock && !ok && d.logins == 0
-	if end || again {
-		d.relock = false
-	}
-	d.mu.Unlock()
-	switch {
-	case end:
-		return d.dir.SetLocked(false)
-	case again:
-		return d.setLocked(true)
-	}
-	return nil
-}
-
-// giveCode spends the code that the client brings, or asks for one, and waits
-// until everything below the identity is published.
-func (d *Daemon) giveCode(ctx context.Context, identity string, r localapi.LoginRequest, talk localapi.Talk) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, loginDefault)+settleLimit)
-	defer cancel()
-	over := make(chan struct{})
-	var loginErr error
-	login := func() {
-		defer close(over)
-		loginErr = d.engine.Login(ctx, identity)
-	}
-	if r.Code == "" {
-		seat := d.desk.Sit(identity, "", r.CanAsk && talk.CanAsk(), true)
-		defer seat.Leave()
-		if !d.desk.CanAsk(identity) {
-			return &creds.Error{Code: creds.CodeMFARequired, Op: "there is no terminal to ask for a code on",
-				Hint: "run: mfad login " + identity + " --code - (the code on stdin)"}
-		}
-		go login()
-		return hear(ctx, identity, seat, over, func() error { return loginErr }, talk)
-	}
-	result, withdraw, err := d.desk.Offer(identity, creds.NewSecret(r.Code))
-	if err != nil {
-		return err
-	}
-	defer withdraw()
-	go login()
-	select {
-	case err := <-result: // what AWS said of this very code
-		if err != nil {
-			return err
-		}
-		<-over
-		return loginErr
-	case <-over:
-		return loginErr
-	}
 }
 
 // ready waits until the keyring has answered, and gives what is wrong with it. A

@@ -9,25 +9,54 @@ import (
 	"github.com/mfad/mfad/pkg/awsapi"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
+	"github.com/mfad/mfad/pkg/plan"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
 )
-
-// sessionCap is what STS grants for a role that is assumed with temporary
-// credentials, whatever the role allows
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining).
-const sessionCap = time.Hour
 
 // caller makes the engine's AWS calls.
 type caller struct{ d *Daemon }
 
 // StartSession implements [refresh.AWS].
-func (c caller) StartSession(ctx context.Context, id refresh.Identity, code creds.Secret) (creds.Credentials, error) {
-	key, err := c.d.longTerm(ctx, id.Name)
+func (c caller) StartSession(ctx context.Context, id refresh.Identity, code creds.Secret, why string) (creds.Credentials, error) {
+	ctx = about(ctx, subject{identity: id.Name, way: string(refresh.ViaSession), why: why})
+	cl, err := c.identityClient(id.Name, id.Serial)
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	cl, err := c.identityClient(id.Name, id.Serial)
+	got, err := c.spend(ctx, id, code, func(key creds.Credentials) (creds.Credentials, error) {
+		got, err := cl.StartSession(ctx, key, id.Serial, code, id.SessionDuration)
+		got.Principal = key.Principal
+		return got, err
+	})
+	if err != nil {
+		return creds.Credentials{}, err
+	}
+	c.d.store.add(id, got) // before anything else can go wrong: it cost a code
+	return got, nil
+}
+
+// AssumeDirect implements [refresh.AWS].
+func (c caller) AssumeDirect(ctx context.Context, id refresh.Identity, p refresh.Profile, code creds.Secret, why string) (creds.Credentials, error) {
+	ctx = about(ctx, subject{id.Name, p.Name, string(refresh.ViaDirect), why})
+	cl, r, err := c.role(p)
+	if err != nil {
+		return creds.Credentials{}, err
+	}
+	got, err := c.spend(ctx, id, code, func(key creds.Credentials) (creds.Credentials, error) {
+		return cl.AssumeRoleWithCode(ctx, key, r, id.Serial, code)
+	})
+	if err != nil {
+		return creds.Credentials{}, err
+	}
+	c.d.store.addDirect(p, got)
+	return got, nil
+}
+
+// spend makes a call that carries a code, signed by the identity's long-term key.
+func (c caller) spend(ctx context.Context, id refresh.Identity, code creds.Secret,
+	call func(key creds.Credentials) (creds.Credentials, error)) (creds.Credentials, error) {
+	key, err := c.d.longTerm(ctx, id.Name)
 	if err != nil {
 		return creds.Credentials{}, err
 	}
@@ -35,55 +64,73 @@ func (c caller) StartSession(ctx context.Context, id refresh.Identity, code cred
 	if err := c.d.store.spend(id.Serial, code, time.Now()); err != nil {
 		return creds.Credentials{}, err
 	}
-	got, err := cl.StartSession(ctx, key, id.Serial, code, id.SessionDuration)
+	got, err := call(key)
 	if _, unsent := errors.AsType[*awsapi.NotSentError](err); unsent {
 		c.d.store.unspend(id.Serial)
 	}
 	if creds.IsTransient(err) {
-		return creds.Credentials{}, &creds.Error{Code: creds.CodeOf(err), Op: err.Error(),
+		err = &creds.Error{Code: creds.CodeOf(err), Op: err.Error(),
 			Hint: "no code is sent twice: run mfad login " + id.Name + " with the next one"}
-	} else if err != nil {
-		return creds.Credentials{}, err
 	}
-	got.Principal = key.Principal
-	c.d.store.add(id, got) // before anything else can go wrong: it cost a code
-	return got, nil
+	return got, err
 }
 
 // AssumeRole implements [refresh.AWS].
 func (c caller) AssumeRole(ctx context.Context, p refresh.Profile, from creds.Credentials) (creds.Credentials, refresh.Via, error) {
-	conf := c.d.conf()
-	cfg, err := conf.Profile(p.Name)
+	cl, r, err := c.role(p)
 	if err != nil {
 		return creds.Credentials{}, "", err
 	}
-	cl, err := c.d.client(conf.Region(cfg))
+	via := refresh.ViaSession
+	id := c.d.conf().Identities[p.Identity]
+	switch {
+	case p.Source != "":
+		via = refresh.ViaChain
+	case id != nil && id.Type != profile.TypeKey:
+		return c.federated(ctx, cl, id, p.Name, r)
+	}
+	got, err := cl.AssumeRole(about(ctx, subject{identity: p.Identity, profile: p.Name, way: string(via)}), from, r)
+	return got, via, err
+}
+
+// role gives the client for a profile's role, and what to ask it for.
+func (c caller) role(p refresh.Profile) (*awsapi.Client, creds.Role, error) {
+	conf := c.d.conf()
+	cfg, err := conf.Profile(p.Name)
 	if err != nil {
-		return creds.Credentials{}, "", err
+		return nil, creds.Role{}, err
 	}
 	r := p.Role
 	if r.SessionName == "" {
 		r.SessionName = c.d.sessionName(p.Identity)
 	}
-	if id := conf.Identities[p.Identity]; p.Source == "" && id != nil && id.Type != profile.TypeKey {
-		return c.federated(ctx, cl, id, r)
+	cl, err := c.d.client(conf.Region(cfg))
+	return cl, r, err
+}
+
+// MaxSessionDuration implements [refresh.AWS]. IAM finds a role by its name in
+// the account of whoever asks, so another account's role of that name is no
+// answer.
+func (c caller) MaxSessionDuration(ctx context.Context, p refresh.Profile, from creds.Credentials) (time.Duration, error) {
+	cl, r, err := c.role(p)
+	if err != nil {
+		return 0, err
 	}
-	if r.Duration == 0 || r.Duration > sessionCap {
-		r.Duration = sessionCap
+	info, err := cl.Role(about(ctx, subject{identity: p.Identity, profile: p.Name}), from, profile.RoleName(r.ARN))
+	switch {
+	case err != nil:
+		return 0, err
+	case info.ARN != r.ARN || info.MaxSessionDuration <= 0:
+		return 0, &creds.Error{Code: creds.CodeRefused, Op: "AWS told of another role, " + info.ARN}
 	}
-	via := refresh.ViaSession
-	if p.Source != "" {
-		via = refresh.ViaChain
-	}
-	got, err := cl.AssumeRole(ctx, from, r)
-	return got, via, err
+	return info.MaxSessionDuration, nil
 }
 
 // Verify implements [refresh.AWS].
 func (c caller) Verify(ctx context.Context, id refresh.Identity, session creds.Credentials) error {
 	cl, err := c.identityClient(id.Name, id.Serial)
 	if err == nil {
-		_, err = cl.CallerIdentity(ctx, session)
+		_, err = cl.CallerIdentity(about(ctx, subject{identity: id.Name}), session)
 	}
 	return err
 }
@@ -124,10 +171,19 @@ func (d *Daemon) sessionName(identity string) string {
 type codes struct{ desk *mfa.Desk }
 
 // Next implements [refresh.Codes].
-func (c codes) Next(ctx context.Context, id refresh.Identity, prev error) (refresh.Attempt, error) {
-	code, done, err := c.desk.Next(ctx, id.Name, prev)
-	return refresh.Attempt{Code: code, Done: done}, err
+func (c codes) Next(ctx context.Context, id refresh.Identity, profile string, prev error) (refresh.Attempt, error) {
+	code, err := c.desk.Next(ctx, id.Name, profile, prev)
+	a := refresh.Attempt{Code: code.Code, Profile: code.Profile, Program: code.Program}
+	if code.Done != nil {
+		a.Done = func(s plan.Spend, err error) { code.Done(mfa.Outcome{Profile: s.Profile, Why: s.Why, Err: err}) }
+	}
+	return a, err
 }
 
+// Retarget implements [refresh.Codes].
+func (c codes) Retarget(id refresh.Identity, profile string) { c.desk.Retarget(id.Name, profile) }
+
 // Settle implements [refresh.Codes].
-func (c codes) Settle(id refresh.Identity, err error) { c.desk.Settle(id.Name, err) }
+func (c codes) Settle(id refresh.Identity, profile string, err error) {
+	c.desk.Settle(id.Name, profile, err)
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/mfad/mfad/pkg/awsapi"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
+	"github.com/mfad/mfad/pkg/plan"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
 )
@@ -49,7 +50,7 @@ func (d *Daemon) configure() {
 	for _, name := range c.IdentityNames() {
 		id := c.Identities[name]
 		ids = append(ids, refresh.Identity{
-			Name: name, Serial: id.MFASerial, SessionDuration: id.SessionDuration,
+			Name: name, Serial: id.MFASerial, Account: first(profile.Account(id.MFASerial), profile.Account(d.userARN(name))), SessionDuration: id.SessionDuration,
 			Unattended: id.MFAProcess != "" && id.MFAProcessUnattended,
 			Federated:  id.Type != profile.TypeKey, Fingerprint: id.Type + " " + id.MFASerial,
 		})
@@ -58,7 +59,7 @@ func (d *Daemon) configure() {
 	for _, name := range c.ProfileNames() {
 		p := c.Profiles[name]
 		ps = append(ps, refresh.Profile{
-			Name: name, Identity: p.Identity, Source: p.SourceProfile, Role: role(p),
+			Name: name, Identity: p.Identity, Source: p.SourceProfile, Role: role(p), Mode: plan.Mode(p.MFA), MaxAge: p.MFAMaxAge,
 			Before:      refresh.Window{Share: float64(p.RefreshBefore.Percent) / 100, Fixed: p.RefreshBefore.Duration},
 			Fingerprint: profile.Fingerprint(p),
 		})
@@ -119,7 +120,7 @@ func (d *Daemon) client(region string) (*awsapi.Client, error) {
 		IAM:      first(def.EndpointURLIAM, d.Getenv("AWS_ENDPOINT_URL_IAM")),
 		CABundle: first(def.CABundle, d.Getenv("AWS_CA_BUNDLE")),
 		FIPS:     flag(def.UseFIPS, d.Getenv("AWS_USE_FIPS_ENDPOINT")), DualStack: flag(def.UseDualStack, d.Getenv("AWS_USE_DUALSTACK_ENDPOINT")),
-		HTTPSProxy: def.HTTPSProxy, NoProxy: def.NoProxy,
+		HTTPSProxy: def.HTTPSProxy, NoProxy: def.NoProxy, Observe: d.observe,
 	}
 	for _, url := range []string{e.URL, e.STS, e.IAM} {
 		if err := profile.CheckEndpoint(url); url != "" && err != nil {

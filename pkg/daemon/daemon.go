@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mfad/mfad/pkg/audit"
 	"github.com/mfad/mfad/pkg/awsapi"
 	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/creds"
@@ -56,6 +57,7 @@ type Daemon struct {
 	engine  *refresh.Engine
 	store   *store
 	sink    *sink
+	audit   *audit.Log
 
 	configuring sync.Mutex // held while the engine takes a config; taken before mu
 
@@ -107,7 +109,8 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 		clients: map[string]*awsapi.Client{}, users: map[string]string{}, changed: make(chan struct{}),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
 	}
-	d.store = &store{log: o.Log}
+	d.store = &store{log: o.Log, dir: dir}
+	d.audit = &audit.Log{Path: dir.Path(audit.FileName)}
 	d.sink = &sink{d: d, conflicts: map[string]*creds.Error{}}
 	d.engine = refresh.New(refresh.Options{AWS: caller{d}, Codes: codes{d.desk}, Sink: d.sink, Log: o.Log})
 	return d
@@ -133,7 +136,7 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	err := serve(ctx)
 	cancel()
 	parts.Wait()
-	return errors.Join(err, d.sink.close())
+	return errors.Join(err, d.sink.close(), d.audit.Close())
 }
 
 // changedLocked tells whoever watches Status.

@@ -11,23 +11,27 @@ import (
 	"github.com/mfad/mfad/pkg/refresh"
 )
 
-// federated assumes a role with what the user's identity provider says. AWS
-// gives an hour where the profile does not ask for another time.
-func (c caller) federated(ctx context.Context, cl *awsapi.Client, id *profile.Identity, r creds.Role) (creds.Credentials, refresh.Via, error) {
+// federated assumes a role with what the user's identity provider says.
+func (c caller) federated(ctx context.Context, cl *awsapi.Client, id *profile.Identity, name string, r creds.Role) (creds.Credentials, refresh.Via, error) {
+	via := refresh.ViaWebIdentity
+	if id.Type == profile.TypeSAML {
+		via = refresh.ViaSAML
+	}
+	ctx = about(ctx, subject{identity: id.Name, profile: name, way: string(via)})
 	if id.Type == profile.TypeSAML {
 		assertion, err := c.output(ctx, id.Name, "saml_assertion_process", id.SAMLProcess)
 		if err != nil {
 			return creds.Credentials{}, "", err
 		}
 		got, err := cl.AssumeRoleWithSAML(ctx, r, id.PrincipalARN, assertion)
-		return got, refresh.ViaSAML, err
+		return got, via, err
 	}
 	token, err := c.webToken(ctx, id)
 	if err != nil {
 		return creds.Credentials{}, "", err
 	}
 	got, err := cl.AssumeRoleWithWebIdentity(ctx, r, token)
-	return got, refresh.ViaWebIdentity, err
+	return got, via, err
 }
 
 // webToken reads the token anew each time: whoever writes it renews it.

@@ -63,7 +63,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 	}
 	for _, name := range c.ProfileNames() {
 		p := c.Profiles[name]
-		s := localapi.ProfileStatus{Name: name, Identity: p.Identity, RoleARN: optional(p.RoleARN), SourceProfile: optional(p.SourceProfile), Write: p.Write}
+		s := localapi.ProfileStatus{Name: name, Identity: p.Identity, RoleARN: optional(p.RoleARN), SourceProfile: optional(p.SourceProfile), Write: p.Write, Mode: p.MFA}
 		d.fill(&s, picture.Profiles[name])
 		st.Profiles = append(st.Profiles, s)
 	}
@@ -74,7 +74,10 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 func (d *Daemon) fill(s *localapi.ProfileStatus, p refresh.ProfileStatus) {
 	s.State, s.Via, s.NextRefresh = string(p.State), optional(string(p.Via)), moment(p.Next)
 	s.Usable = p.Current.UsableAt(time.Now())
-	s.Error = localapi.WireError(p.Err)
+	s.Error, s.Why = localapi.WireError(p.Err), optional(p.Why)
+	if p.Known.Maximum > 0 {
+		s.MaxSessionDuration = wholeSeconds(p.Known.Maximum)
+	}
 	if p.State == "" {
 		s.State = string(refresh.StateWaiting)
 	}

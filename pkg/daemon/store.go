@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 	"github.com/mfad/mfad/pkg/refresh"
 	"github.com/mfad/mfad/pkg/state"
 )
@@ -20,10 +22,12 @@ const codeLife = 5 * time.Minute
 // store keeps the sessions file up to date. Until use it keeps nothing.
 type store struct {
 	log *slog.Logger
+	dir state.Dir
 
-	mu    sync.Mutex // guards all below, and the file
+	mu    sync.Mutex // guards all below, and the files
 	file  *state.Sessions
 	saved state.Saved
+	roles map[string]plan.Known  // as they stand in the folder
 	sent  map[sentCode]time.Time // since this start; the file has each device's last
 }
 
@@ -50,19 +54,45 @@ func (s *store) use(f *state.Sessions) {
 	if s.saved.Devices == nil {
 		s.saved.Devices = map[string]state.Device{}
 	}
+	roles, err := s.dir.LoadRoles()
+	if err != nil {
+		s.log.Error("what was learned of roles is lost, and is learned again", "error", err)
+	}
+	s.roles = map[string]plan.Known{}
+	for arn, r := range roles {
+		s.roles[arn] = plan.Known(r)
+	}
 }
 
 // restored is what a former run left, in the engine's terms.
 func (s *store) restored() refresh.Saved {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := refresh.Saved{Sessions: map[string]refresh.SavedSession{}, Profiles: map[string]refresh.SavedProfile{}}
+	r := refresh.Saved{Sessions: map[string]refresh.SavedSession{}}
 	for key, c := range s.saved.Sessions {
 		name, fingerprint, _ := strings.Cut(key, " ")
 		r.Sessions[name] = refresh.SavedSession{Credentials: c, Fingerprint: fingerprint}
 	}
-	for name, x := range s.saved.Profiles {
-		r.Profiles[name] = refresh.SavedProfile{Credentials: x.Credentials, Via: refresh.Via(x.Via), Fingerprint: x.Fingerprint}
+	r.Profiles, r.Spare, r.Roles = restoredProfiles(s.saved.Profiles), restoredProfiles(s.saved.Spare), maps.Clone(s.roles)
+	for _, x := range s.saved.Refusals {
+		r.Refusals = append(r.Refusals, refresh.Refusal{Time: x.Time, Identity: x.Identity, Profile: x.Profile, Call: refresh.RefusedCall(x.Call),
+			Code: x.Code, Message: x.Message, Hint: x.Hint, Fingerprint: x.Fingerprint})
+	}
+	return r
+}
+
+func restoredProfiles(saved map[string]state.SavedProfile) map[string]refresh.SavedProfile {
+	r := map[string]refresh.SavedProfile{}
+	for name, x := range saved {
+		r[name] = refresh.SavedProfile{Credentials: x.Credentials, Via: refresh.Via(x.Via), Fingerprint: x.Fingerprint}
+	}
+	return r
+}
+
+func savedProfiles(have map[string]refresh.SavedProfile) map[string]state.SavedProfile {
+	r := map[string]state.SavedProfile{}
+	for name, x := range have {
+		r[name] = state.SavedProfile{Credentials: x.Credentials, Via: string(x.Via), Fingerprint: x.Fingerprint}
 	}
 	return r
 }
@@ -71,14 +101,43 @@ func (s *store) restored() refresh.Saved {
 func (s *store) keep(r refresh.Saved) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.saved.Sessions, s.saved.Profiles = map[string]creds.Credentials{}, map[string]state.SavedProfile{}
+	s.saved.Sessions = map[string]creds.Credentials{}
 	for name, x := range r.Sessions {
 		s.saved.Sessions[name+" "+x.Fingerprint] = x.Credentials // a name has no blank
 	}
-	for name, x := range r.Profiles {
-		s.saved.Profiles[name] = state.SavedProfile{Credentials: x.Credentials, Via: string(x.Via), Fingerprint: x.Fingerprint}
+	s.saved.Profiles, s.saved.Spare, s.saved.Refusals = savedProfiles(r.Profiles), savedProfiles(r.Spare), nil
+	for _, x := range r.Refusals {
+		s.saved.Refusals = append(s.saved.Refusals, state.Refusal{Time: x.Time, Identity: x.Identity, Profile: x.Profile, Call: string(x.Call),
+			Code: x.Code, Message: x.Message, Hint: x.Hint, Fingerprint: x.Fingerprint})
 	}
-	return s.flushLocked()
+	return errors.Join(s.flushLocked(), s.keepRolesLocked(r.Roles))
+}
+
+// keepRolesLocked stores what was learned of roles, if it is anything new. A lock,
+// which forgets all credentials, forgets none of it.
+func (s *store) keepRolesLocked(roles map[string]plan.Known) error {
+	if s.file == nil || roles == nil || maps.Equal(roles, s.roles) {
+		return nil
+	}
+	all := map[string]state.Role{}
+	for arn, k := range roles {
+		all[arn] = state.Role(k)
+	}
+	s.roles = maps.Clone(roles)
+	return s.dir.SaveRoles(all)
+}
+
+// addDirect stores credentials that came with a code, at once.
+func (s *store) addDirect(p refresh.Profile, c creds.Credentials) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saved.Spare == nil {
+		s.saved.Spare = map[string]state.SavedProfile{}
+	}
+	s.saved.Spare[p.Name] = state.SavedProfile{Credentials: c, Via: string(refresh.ViaDirect), Fingerprint: p.Fingerprint}
+	if err := s.flushLocked(); err != nil {
+		s.log.Error("store the sessions", "error", err)
+	}
 }
 
 // add stores a session that was just started, without waiting for what is fetched

@@ -3,25 +3,38 @@
 package localapi
 
 import (
+	"errors"
 	"net"
 	"os"
 )
 
-// ours tells whether the process at the other end is our own user's. A
-// connection without an operating system's peer, as in a test, is.
-func ours(c net.Conn) (bool, error) {
+// errNoPeer is the error of a connection without an operating system's peer, as
+// in a test.
+var errNoPeer = errors.New("the connection is no unix socket")
+
+// peer asks the system for something about the process at the other end.
+func peer(c net.Conn, ask func(fd int) (int, error)) (answer int, err error) {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		return true, nil
+		return 0, errNoPeer
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	var uid int
-	var uidErr error
-	if err := raw.Control(func(fd uintptr) { uid, uidErr = peerUID(int(fd)) }); err != nil {
-		return false, err
+	var askErr error
+	if err := raw.Control(func(fd uintptr) { answer, askErr = ask(int(fd)) }); err != nil {
+		return 0, err
 	}
-	return uidErr == nil && uid == os.Getuid(), uidErr
+	return answer, askErr
+}
+
+// ours tells whether the process at the other end is our own user's. A
+// connection without a peer is.
+func ours(c net.Conn) (bool, error) {
+	uid, err := peer(c, peerUID)
+	if errors.Is(err, errNoPeer) {
+		return true, nil
+	}
+	return err == nil && uid == os.Getuid(), err
 }

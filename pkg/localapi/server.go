@@ -23,6 +23,8 @@ type Backend interface {
 	Credentials(ctx context.Context, r CredentialsRequest, talk Talk) (Process, error)
 	Login(ctx context.Context, r LoginRequest, talk Talk) (Outcome, error)
 	Refresh(ctx context.Context, r RefreshRequest) (Outcome, error)
+	Console(ctx context.Context, r ConsoleRequest, talk Talk) (ConsoleAnswer, error)
+	Role(ctx context.Context, r RoleRequest, talk Talk) (RoleAnswer, error)
 	Unlock(ctx context.Context, r UnlockRequest) error
 	Lock(ctx context.Context) (Outcome, error)
 	AddIdentity(ctx context.Context, r IdentityRequest) (IdentityAnswer, error)
@@ -60,6 +62,8 @@ func NewServer(b Backend, version string) *Server {
 	s := &Server{backend: b, version: version, mux: http.NewServeMux()}
 	s.mux.HandleFunc("POST /v1/credentials", converse(b.Credentials))
 	s.mux.HandleFunc("POST /v1/login", converse(b.Login))
+	s.mux.HandleFunc("POST /v1/console", converse(b.Console))
+	s.mux.HandleFunc("POST /v1/role", converse(b.Role))
 	s.mux.HandleFunc("POST /v1/refresh", call(b.Refresh))
 	s.mux.HandleFunc("POST /v1/unlock", call(nothing(b.Unlock)))
 	s.mux.HandleFunc("POST /v1/lock", call(func(ctx context.Context, _ struct{}) (Outcome, error) { return b.Lock(ctx) }))
@@ -101,6 +105,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: withConn,
 	}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(sameUser{l}) }()

@@ -57,8 +57,10 @@ type Process struct {
 
 // LoginRequest is the body of POST /v1/login.
 type LoginRequest struct {
-	Target string `json:"target,omitempty"` // an identity or a profile; empty: the only identity
-	Code   string `json:"code,omitempty"`   // empty: asked for
+	// Target is an identity, whose session is started, or a profile, whose role is
+	// assumed direct. Empty: the only identity.
+	Target string `json:"target,omitempty"`
+	Code   string `json:"code,omitempty"` // empty: asked for
 	CanAsk bool   `json:"can_ask,omitempty"`
 	// TimeoutSeconds bounds the wait for a code; 0 means 5 minutes.
 	TimeoutSeconds float64 `json:"timeout_seconds,omitempty"`
@@ -83,6 +85,66 @@ type ProfileOutcome struct {
 // RefreshRequest is the body of POST /v1/refresh.
 type RefreshRequest struct {
 	Profiles []string `json:"profiles,omitempty"` // empty: all
+}
+
+// ConsoleRequest is the body of POST /v1/console.
+type ConsoleRequest struct {
+	Profile string `json:"profile"`
+	// DurationSeconds is how long the console session is to last, 15 minutes to 12
+	// hours; 0: as long as the credentials at hand.
+	DurationSeconds int    `json:"duration_seconds,omitempty"`
+	Destination     string `json:"destination,omitempty"` // a console URL or a service's short name
+	Region          string `json:"region,omitempty"`      // empty: the profile's
+	Code            string `json:"code,omitempty"`        // empty: asked for, where one is needed
+	CanAsk          bool   `json:"can_ask,omitempty"`
+	// TimeoutSeconds bounds the wait for a code; 0 means 5 minutes.
+	TimeoutSeconds float64 `json:"timeout_seconds,omitempty"`
+}
+
+// ConsoleAnswer is the login form for a browser. SigninToken is a secret, good
+// for 15 minutes.
+type ConsoleAnswer struct {
+	Endpoint    string    `json:"endpoint"`
+	Destination string    `json:"destination"`
+	SigninToken string    `json:"signin_token"`
+	Principal   string    `json:"principal"`
+	Expires     time.Time `json:"expires"` // of the console session
+	Note        string    `json:"note,omitempty"`
+}
+
+// RoleRequest is the body of POST /v1/role.
+type RoleRequest struct {
+	Profile string `json:"profile"`
+	// SetMaxSeconds raises or lowers the role's MaxSessionDuration; 0: no change.
+	SetMaxSeconds int `json:"set_max_seconds,omitempty"`
+	// Learn forgets what was learned of the role, and looks again.
+	Learn  bool `json:"learn,omitempty"`
+	CanAsk bool `json:"can_ask,omitempty"`
+}
+
+// RoleAnswer is what is known of a profile's role.
+type RoleAnswer struct {
+	Profile  string   `json:"profile"`
+	Identity string   `json:"identity"`
+	RoleARN  string   `json:"role_arn"`
+	Mode     string   `json:"mfa"`
+	Chain    []string `json:"chain"` // the profiles from the root to this one
+	// MaxSessionDuration is in seconds; null: not known. Exact tells that it is the
+	// role's own, and not only the longest that AWS granted.
+	MaxSessionDuration *int       `json:"max_session_duration"`
+	Exact              bool       `json:"exact"`
+	Maximum            string     `json:"maximum"` // in words
+	Learned            *time.Time `json:"learned"`
+	MFAMaxAge          *int       `json:"mfa_max_age"` // seconds; null: any age
+	Via                *string    `json:"via"`
+	Why                string     `json:"why"` // it is served the way it is
+	// Trust is what the role's trust policy asks for, in words; null: AWS does not
+	// let it be read.
+	Trust     []string   `json:"trust"`
+	LookError *Error     `json:"look_error"`   // why it cannot be read
+	DirectOff *time.Time `json:"direct_off"`   // until when AWS is not asked for it direct
+	DirectErr *Error     `json:"direct_error"` // why
+	Note      string     `json:"note,omitempty"`
 }
 
 // UnlockRequest is the body of POST /v1/unlock.
@@ -200,4 +262,7 @@ type ProfileStatus struct {
 	DurationSeconds    *int       `json:"duration_seconds"`
 	MaxSessionDuration *int       `json:"max_session_duration"`
 	Error              *Error     `json:"error"`
+	// Mode is session, direct or auto, and Why says what comes of it.
+	Mode string  `json:"mfa"`
+	Why  *string `json:"why"`
 }

@@ -38,7 +38,9 @@ const (
 
 // Question is what a person is told.
 type Question struct {
-	Identity string    `json:"identity"`
+	Identity string `json:"identity"`
+	// Direct is the profile whose role the code is for; empty: the MFA session.
+	Direct   string    `json:"direct,omitempty"`
 	Serial   string    `json:"mfa_serial"`
 	Profiles []string  `json:"profiles"` // those that wait, sorted
 	Since    time.Time `json:"since"`
@@ -70,13 +72,15 @@ type Desk struct {
 	mu        sync.Mutex
 	settings  map[string]Settings
 	questions map[string]*question
+	steps     map[string]int64 // by device: the step in which it last gave a code
 }
 
 // question is one identity's corner of the desk; guarded by Desk.mu.
 type question struct {
-	turn    int  // counts the calls of Next; only the last one's counts
-	open    bool // somebody is in Next
-	sent    bool // a code is on its way to AWS
+	turn    int    // counts the calls of Next; only the last one's counts
+	open    bool   // somebody is in Next
+	sent    bool   // a code is on its way to AWS
+	target  string // what the code is wanted for: a profile's role; empty: the session
 	since   time.Time
 	reason  string
 	offers  []*offer
@@ -86,15 +90,34 @@ type question struct {
 	changed chan struct{}
 }
 
+// Code is a token code and what is known of it.
+type Code struct {
+	Code    creds.Secret
+	Profile string // whose role it was given for; empty: the identity
+	Program bool   // a program printed it
+	// Done tells whoever gave it what became of it; nil: nobody waits for that.
+	Done func(Outcome)
+}
+
+// Outcome is what became of a code.
+type Outcome struct {
+	// Profile is whose role it was spent on, direct; empty: it started a session,
+	// or there is an error.
+	Profile string
+	Why     string // it was spent on that, in words
+	Err     error
+}
+
 // offer is a code that somebody gave, until the engine takes it.
 type offer struct {
-	code   creds.Secret
-	result chan error // capacity 1
+	code    creds.Secret
+	profile string
+	result  chan Outcome // capacity 1
 }
 
 // NewDesk makes a desk without settings.
 func NewDesk() *Desk {
-	return &Desk{Run: runShell, settings: map[string]Settings{}, questions: map[string]*question{}}
+	return &Desk{Run: runShell, settings: map[string]Settings{}, questions: map[string]*question{}, steps: map[string]int64{}}
 }
 
 // Configure takes the settings of all identities.
@@ -138,13 +161,14 @@ func CheckCode(code string) error {
 	return nil
 }
 
-// Offer gives a code for an identity's question, open or soon to be. What
-// becomes of it arrives on the channel, once. Withdraw ends the offer.
-func (d *Desk) Offer(identity string, code creds.Secret) (result <-chan error, withdraw func(), err error) {
+// Offer gives a code for an identity's question, open or soon to be: for a
+// profile's role, or for the session where profile is empty. What becomes of it
+// arrives on the channel, once. Withdraw ends the offer.
+func (d *Desk) Offer(identity, profile string, code creds.Secret) (result <-chan Outcome, withdraw func(), err error) {
 	if err := CheckCode(code.Reveal()); err != nil {
 		return nil, nil, err
 	}
-	o := &offer{code: code, result: make(chan error, 1)}
+	o := &offer{code: code, profile: profile, result: make(chan Outcome, 1)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.questionLocked(identity)
@@ -195,26 +219,52 @@ func (d *Desk) textLocked(identity string, q *question) Question {
 		}
 	}
 	slices.Sort(waiting)
-	return Question{Identity: identity, Serial: d.settings[identity].Serial, Profiles: waiting, Since: q.since, Reason: q.reason}
+	return Question{Identity: identity, Direct: q.target, Serial: d.settings[identity].Serial, Profiles: waiting, Since: q.since, Reason: q.reason}
 }
 
-// Settle ends an identity's question: everybody who waits is told.
-func (d *Desk) Settle(identity string, err error) {
+// Settle tells that no code is wanted for a profile's role (empty: for the
+// session) any more: everybody who waits for that is told.
+func (d *Desk) Settle(identity, profile string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.questionLocked(identity)
+	if err != nil { // it is about other codes than those that still lie here
+		err = &creds.Error{Code: creds.CodeCancelled, Op: "the question ended before this code was sent", Err: err}
+	}
+	q.offers = slices.DeleteFunc(q.offers, func(o *offer) bool {
+		if o.profile != profile {
+			return false
+		}
+		o.result <- Outcome{Profile: profile, Err: err}
+		return true
+	})
+	if q.target != profile {
+		return
+	}
 	q.turn++ // a Next that is still at it is out
 	q.open, q.sent, q.reason, q.broken, q.since = false, false, "", nil, time.Time{}
 	q.wakeLocked()
+	q.hushLocked()
+}
+
+// hushLocked has whoever is asked stop.
+func (q *question) hushLocked() {
 	if q.asked != nil {
 		q.asked.tell(Event{Kind: Stop})
 		q.asked = nil
 	}
-	if err != nil { // it is about other codes than those that still lie here
-		err = &creds.Error{Code: creds.CodeCancelled, Op: "the question ended before this code was sent", Err: err}
+}
+
+// Retarget tells that the code which a Next waits for is now wanted for another
+// profile's role, or for the session. A person who is asked is told.
+func (d *Desk) Retarget(identity, profile string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.questionLocked(identity)
+	if !q.open || q.target == profile {
+		return
 	}
-	for _, o := range q.offers {
-		o.result <- err
-	}
-	q.offers = nil
+	q.target, q.reason = profile, ""
+	q.asked = nil // whoever it was is asked anew
+	d.callLocked(identity)
 }

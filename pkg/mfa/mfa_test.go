@@ -14,17 +14,16 @@ import (
 
 // answer is what Next gave.
 type answer struct {
-	code string
-	done func(error)
-	err  error
+	Code
+	err error
 }
 
 // next calls Next in the background.
 func next(t *testing.T, d *Desk, prev error) <-chan answer {
 	c := make(chan answer, 1)
 	go func() {
-		code, done, err := d.Next(t.Context(), "corp", prev)
-		c <- answer{code.Reveal(), done, err}
+		code, err := d.Next(t.Context(), "corp", "", prev)
+		c <- answer{code, err}
 	}()
 	return c
 }
@@ -75,19 +74,19 @@ func TestOneClientIsAskedAndAllAreSettled(t *testing.T) {
 		if heard(mute) != "" || heard(second) != "" {
 			t.Error("somebody else was asked too")
 		}
-		result, _, err := d.Offer("corp", creds.NewSecret("123456"))
+		result, _, err := d.Offer("corp", "", creds.NewSecret("123456"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		a := <-got
-		if a.code != "123456" {
-			t.Errorf("Next gave %q", a.code)
+		if a.Code.Code.Reveal() != "123456" {
+			t.Errorf("Next gave %q", a.Code.Code.Reveal())
 		}
-		a.done(nil)
-		if err := <-result; err != nil {
-			t.Errorf("the giver was told %v", err)
+		a.Done(Outcome{})
+		if r := <-result; r.Err != nil {
+			t.Errorf("the giver was told %v", r.Err)
 		}
-		d.Settle("corp", nil)
+		d.Settle("corp", "", nil)
 		if heard(first) != Stop {
 			t.Error("the client that was asking was not told to stop")
 		}
@@ -113,7 +112,7 @@ func TestWhenTheAskedClientLeaves(t *testing.T) {
 		if heard(mute) != Nobody {
 			t.Error("who is left was not told that nobody can be asked")
 		}
-		d.Settle("corp", errors.New("over"))
+		d.Settle("corp", "", errors.New("over"))
 	})
 }
 
@@ -144,11 +143,11 @@ func TestARejectedCodeIsAskedForAgainWithTheReason(t *testing.T) {
 func TestAnOfferMayComeBeforeTheQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := desk(Settings{})
-		if _, _, err := d.Offer("corp", creds.NewSecret("654321")); err != nil {
+		if _, _, err := d.Offer("corp", "", creds.NewSecret("654321")); err != nil {
 			t.Fatal(err)
 		}
-		if a := <-next(t, d, nil); a.code != "654321" {
-			t.Errorf("Next gave %q, want the code that was offered", a.code)
+		if a := <-next(t, d, nil); a.Code.Code.Reveal() != "654321" {
+			t.Errorf("Next gave %q, want the code that was offered", a.Code.Code.Reveal())
 		}
 	})
 }
@@ -156,7 +155,7 @@ func TestAnOfferMayComeBeforeTheQuestion(t *testing.T) {
 func TestAWithdrawnOfferIsNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := desk(Settings{})
-		_, withdraw, err := d.Offer("corp", creds.NewSecret("654321"))
+		_, withdraw, err := d.Offer("corp", "", creds.NewSecret("654321"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +180,7 @@ func TestWhoComesWhileAnOfferLiesThereIsAskedOnceItIsWithdrawn(t *testing.T) {
 		}
 		_ = next(t, d, nil)
 		synctest.Wait()
-		_, withdraw, err := d.Offer("corp", creds.NewSecret("123456"))
+		_, withdraw, err := d.Offer("corp", "", creds.NewSecret("123456"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +192,7 @@ func TestWhoComesWhileAnOfferLiesThereIsAskedOnceItIsWithdrawn(t *testing.T) {
 		if heard(seat) != Ask {
 			t.Error("nobody was asked after the offer was withdrawn")
 		}
-		d.Settle("corp", errors.New("over"))
+		d.Settle("corp", "", errors.New("over"))
 	})
 }
 
@@ -226,8 +225,8 @@ func TestPrograms(t *testing.T) {
 					t.Errorf("ran: %v, want %v", len(ran) == 1, tt.runs)
 				}
 				if tt.runs {
-					if a := <-got; a.code != "123456" || a.err != nil {
-						t.Errorf("Next gave %q, %v; want the first line of six digits", a.code, a.err)
+					if a := <-got; a.Code.Code.Reveal() != "123456" || a.err != nil {
+						t.Errorf("Next gave %q, %v; want the first line of six digits", a.Code.Code.Reveal(), a.err)
 					}
 				}
 			})
@@ -255,7 +254,7 @@ func TestAProgramThatFails(t *testing.T) {
 		if a := <-next(t, d, nil); creds.CodeOf(a.err) != creds.CodeMFAProcess {
 			t.Errorf("Next gave %v, want mfa_process", a.err)
 		}
-		d.Settle("corp", errors.New("over"))
+		d.Settle("corp", "", errors.New("over"))
 		seat := d.Sit("corp", "", true, false)
 		_ = next(t, d, nil)
 		synctest.Wait()
@@ -276,11 +275,11 @@ func TestACodeFromElsewhereStopsTheProgram(t *testing.T) {
 		}
 		got := next(t, d, nil)
 		synctest.Wait()
-		if _, _, err := d.Offer("corp", creds.NewSecret("123456")); err != nil {
+		if _, _, err := d.Offer("corp", "", creds.NewSecret("123456")); err != nil {
 			t.Fatal(err)
 		}
-		if a := <-got; a.code != "123456" || !stopped {
-			t.Errorf("Next gave %q, %v; program stopped: %v", a.code, a.err, stopped)
+		if a := <-got; a.Code.Code.Reveal() != "123456" || !stopped {
+			t.Errorf("Next gave %q, %v; program stopped: %v", a.Code.Code.Reveal(), a.err, stopped)
 		}
 	})
 }
@@ -298,8 +297,8 @@ func TestAnEditChangesTheProgramThatRuns(t *testing.T) {
 		got := next(t, d, nil)
 		synctest.Wait()
 		d.Configure(map[string]Settings{"corp": {Process: "works", Unattended: true, Methods: []Method{Process}}})
-		if a := <-got; a.code != "123456" || a.err != nil {
-			t.Errorf("Next gave %q, %v; want the new program's code", a.code, a.err)
+		if a := <-got; a.Code.Code.Reveal() != "123456" || a.err != nil {
+			t.Errorf("Next gave %q, %v; want the new program's code", a.Code.Code.Reveal(), a.err)
 		}
 	})
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/mfad/mfad/pkg/creds"
 )
 
-// Next opens an identity's question, or asks again because of prev, and blocks
-// until somebody gives a code. Done tells the giver what became of it.
-func (d *Desk) Next(ctx context.Context, identity string, prev error) (code creds.Secret, done func(error), err error) {
-	turn, err := d.open(ctx, identity, prev)
+// Next opens an identity's question for a code that is wanted for a profile's
+// role, or for the session where profile is empty; or asks again because of prev.
+// It blocks until somebody gives a code, be it for that or for something else.
+func (d *Desk) Next(ctx context.Context, identity, profile string, prev error) (code Code, err error) {
+	turn, err := d.open(ctx, identity, profile, prev)
 	if err != nil {
-		return creds.Secret{}, nil, err
+		return Code{}, err
 	}
 	defer func() { d.close(identity, turn, err == nil) }()
 	for {
@@ -21,13 +22,14 @@ func (d *Desk) Next(ctx context.Context, identity string, prev error) (code cred
 		q := d.questionLocked(identity)
 		if q.turn != turn {
 			d.mu.Unlock()
-			return creds.Secret{}, nil, errOver
+			return Code{}, errOver
 		}
-		if len(q.offers) > 0 {
+		if ctx.Err() == nil && len(q.offers) > 0 {
 			o := q.offers[0]
 			q.offers = q.offers[1:]
+			d.noteStepLocked(identity)
 			d.mu.Unlock()
-			return o.code, func(err error) { o.result <- err }, nil
+			return Code{Code: o.code, Profile: o.profile, Done: func(r Outcome) { o.result <- r }}, nil
 		}
 		set, changed, useProcess := d.settings[identity], q.changed, d.methodLocked(identity) == Process
 		d.mu.Unlock()
@@ -35,21 +37,26 @@ func (d *Desk) Next(ctx context.Context, identity string, prev error) (code cred
 			code, err := d.processUnlessMoot(ctx, identity, set, prev)
 			switch {
 			case ctx.Err() != nil:
-				return creds.Secret{}, nil, context.Cause(ctx)
+				return Code{}, context.Cause(ctx)
 			case errors.Is(err, errMoot):
 			case err == nil:
-				return code, nil, nil
+				return Code{Code: code, Program: true}, nil
 			case !d.processFailed(identity, err):
-				return creds.Secret{}, nil, err
+				return Code{}, err
 			}
 			continue
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return creds.Secret{}, nil, context.Cause(ctx)
+			return Code{}, context.Cause(ctx)
 		}
 	}
+}
+
+// noteStepLocked remembers the step in which an identity's device gave a code.
+func (d *Desk) noteStepLocked(identity string) {
+	d.steps[d.settings[identity].Serial] = stepOf(time.Now())
 }
 
 // errMoot tells that the program's code is not needed any more.
@@ -79,7 +86,7 @@ func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Setti
 			}
 		}
 	}()
-	code, err := d.runProcess(ctx, set, prev)
+	code, err := d.runProcess(ctx, identity, set, prev)
 	if err != nil && errors.Is(context.Cause(ctx), errMoot) {
 		err = errMoot
 	}
@@ -92,7 +99,7 @@ func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Setti
 var errOver = &creds.Error{Code: creds.CodeCancelled, Op: "the question is over"}
 
 // open puts the question on the desk and gives the turn.
-func (d *Desk) open(ctx context.Context, identity string, prev error) (int, error) {
+func (d *Desk) open(ctx context.Context, identity, profile string, prev error) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if ctx.Err() != nil { // it was withdrawn; the desk may be another question's by now
@@ -102,8 +109,11 @@ func (d *Desk) open(ctx context.Context, identity string, prev error) (int, erro
 	if q.since.IsZero() {
 		q.since = time.Now().Round(0)
 	}
+	if q.target != profile { // another question: what went wrong with the last does not count
+		q.since, q.broken = time.Now().Round(0), nil
+	}
 	q.turn++
-	q.open, q.sent, q.reason = true, false, ""
+	q.open, q.sent, q.reason, q.target = true, false, "", profile
 	if prev != nil {
 		q.reason = prev.Error()
 	}
@@ -120,8 +130,12 @@ func (d *Desk) open(ctx context.Context, identity string, prev error) (int, erro
 func (d *Desk) close(identity string, turn int, sent bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if q := d.questionLocked(identity); q.turn == turn {
-		q.open, q.sent = false, sent
+	q := d.questionLocked(identity)
+	if q.turn != turn {
+		return
+	}
+	if q.open, q.sent = false, sent; !sent {
+		q.hushLocked() // it was given up
 	}
 }
 

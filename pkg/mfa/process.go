@@ -19,11 +19,15 @@ const processTimeout = 30 * time.Second
 // step is how long a code is valid (RFC 6238, as AWS's virtual devices use it).
 const step = 30 * time.Second
 
-// runProcess gets a code from the identity's program. If the last code had been
-// used before, it waits for the next one first.
-func (d *Desk) runProcess(ctx context.Context, set Settings, prev error) (creds.Secret, error) {
-	if code := creds.CodeOf(prev); code == creds.CodeMFAUsedCode || code == creds.CodeMFARejected {
-		if err := sleep(ctx, untilNextStep(time.Now())); err != nil {
+// runProcess gets a code from the identity's program. A device gives one code in
+// a step, and AWS takes each once: within the step of the last code it waits for
+// the next, and so it does if the last code had been used before.
+func (d *Desk) runProcess(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
+	d.mu.Lock()
+	last := d.steps[set.Serial]
+	d.mu.Unlock()
+	if t := time.Now(); stepOf(t) == last || creds.CodeOf(prev) == creds.CodeMFAUsedCode {
+		if err := sleep(ctx, untilNextStep(t)); err != nil {
 			return creds.Secret{}, err
 		}
 	}
@@ -34,12 +38,18 @@ func (d *Desk) runProcess(ctx context.Context, set Settings, prev error) (creds.
 	}
 	for line := range strings.Lines(out) {
 		if line = strings.TrimSpace(line); CheckCode(line) == nil {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.noteStepLocked(identity)
 			return creds.NewSecret(line), nil
 		}
 	}
 	return creds.Secret{}, &creds.Error{Code: creds.CodeMFAProcess, Op: "mfa_process printed no line of six digits",
 		Hint: "run it by hand: the command is in the config, at mfa_process"}
 }
+
+// stepOf numbers the steps.
+func stepOf(t time.Time) int64 { return t.UnixNano() / int64(step) }
 
 // untilNextStep is how long the code of t's step still lasts, and a bit, since
 // the program's clock may differ from this one.

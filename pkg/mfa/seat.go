@@ -13,7 +13,7 @@ type Seat struct {
 }
 
 // Sit has a client wait for an identity's code, for the sake of a profile (empty:
-// of the identity). CanAsk tells that it has a person at a terminal that it may
+// of the identity's session). CanAsk tells that it has a person at a terminal that it may
 // speak on. An eager client was started to give a code, and is asked first.
 func (d *Desk) Sit(identity, profile string, canAsk, eager bool) *Seat {
 	s := &Seat{desk: d, identity: identity, profile: profile, canAsk: canAsk, eager: eager, events: make(chan Event, 1)}
@@ -85,13 +85,21 @@ func (d *Desk) callLocked(identity string) {
 	}
 }
 
-// pick is the seat whose person is to be asked: whoever came last to give a
-// code, else whoever waits longest.
+// pick is the seat whose person is to be asked: whoever came last to give a code
+// for what it is wanted for, else to give any, else whoever waits longest.
 func (q *question) pick(method Method) *Seat {
 	var pick *Seat
+	best := -1
 	for _, s := range q.seats {
-		if method == Terminal && s.canAsk && (pick == nil || s.eager) {
-			pick = s
+		rank := 0
+		if s.eager {
+			rank = 1
+			if s.profile == q.target {
+				rank = 2
+			}
+		}
+		if method == Terminal && s.canAsk && (rank > best || rank == best && s.eager) {
+			pick, best = s, rank
 		}
 	}
 	return pick

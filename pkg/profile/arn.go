@@ -31,6 +31,19 @@ func Partition(text string) string {
 	return partition
 }
 
+// Account gives the account of an ARN; empty if text is no ARN or names none.
+func Account(text string) string {
+	a, _ := splitARN(text)
+	return a.account
+}
+
+// RoleName gives the name of a role's ARN, without its path; empty if text is no
+// ARN.
+func RoleName(text string) string {
+	a, _ := splitARN(text)
+	return a.name
+}
+
 // DefaultRegion is the region to call where none is set: by the partition of
 // arn, us-east-1 where arn is none.
 func DefaultRegion(arn string) string {

@@ -145,7 +145,7 @@ func TestAnUnansweredQuestion(t *testing.T) {
 	}
 	bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
 		e.Configure(roles(1, false))
-		if err := e.Login(t.Context(), "corp"); err != nil {
+		if err := e.Login(t.Context(), "corp", LoginOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(35*time.Hour + 29*time.Minute)

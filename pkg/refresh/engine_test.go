@@ -16,7 +16,7 @@ import (
 // login gives the engine its session, or ends the test.
 func login(t *testing.T, e *Engine) {
 	t.Helper()
-	if err := e.Login(t.Context(), "corp"); err != nil {
+	if err := e.Login(t.Context(), "corp", LoginOptions{}); err != nil {
 		t.Fatalf("login: %v", err)
 	}
 }
@@ -112,7 +112,7 @@ func TestWrongCodes(t *testing.T) {
 			}
 			bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
 				e.Configure(roles(1, false))
-				if got := creds.CodeOf(e.Login(t.Context(), "corp")); got != tt.want {
+				if got := creds.CodeOf(e.Login(t.Context(), "corp", LoginOptions{})); got != tt.want {
 					t.Errorf("login: %q, want %q", got, tt.want)
 				}
 				if asked != tt.asked {
@@ -142,10 +142,10 @@ func TestAFailedQuestionRests(t *testing.T) {
 	}
 	bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
 		e.Configure(roles(1, false))
-		if err := e.Login(t.Context(), "corp"); creds.CodeOf(err) != creds.CodeMFARejected {
+		if err := e.Login(t.Context(), "corp", LoginOptions{}); creds.CodeOf(err) != creds.CodeMFARejected {
 			t.Fatalf("login: %v", err)
 		}
-		if q, err := e.Ask("corp"); q != nil || creds.CodeOf(err) != creds.CodeMFARejected {
+		if q, err := e.Ask(t.Context(), "p0"); q != nil || creds.CodeOf(err) != creds.CodeMFARejected {
 			t.Errorf("asked again at once: %v, %v", q, err)
 		}
 		w.session = nil
@@ -395,7 +395,7 @@ func TestALockForgetsAndAsksNothing(t *testing.T) {
 		if _, err := e.Credentials(t.Context(), "p0"); creds.CodeOf(err) != creds.CodeLocked {
 			t.Errorf("a client got %v, want locked", err)
 		}
-		if err := e.Login(t.Context(), "corp"); creds.CodeOf(err) != creds.CodeLocked {
+		if err := e.Login(t.Context(), "corp", LoginOptions{}); creds.CodeOf(err) != creds.CodeLocked {
 			t.Errorf("login: %v, want locked", err)
 		}
 		e.Unlock()

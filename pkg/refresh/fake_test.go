@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
 // world is AWS, the person and the files of one test. It grants what AWS would,
@@ -26,16 +27,19 @@ type world struct {
 
 	latency time.Duration
 	grant   time.Duration // of a role; 0: an hour
+	maximum time.Duration // of a role that is assumed direct
+	hidden  bool          // GetRole is denied
 	outage  func(since time.Duration) error
 	refuse  map[string]error // by profile
 	code    func(ctx context.Context, prev error) (string, error)
 	session func(code string) error
 	settled []error
 	revoked bool
+	reused  int // codes that AWS did not take
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, start: now(), issued: map[string]time.Time{}, refuse: map[string]error{},
+	return &world{t: t, start: now(), maximum: 12 * time.Hour, issued: map[string]time.Time{}, refuse: map[string]error{},
 		code: func(context.Context, error) (string, error) { return "123456", nil }}
 }
 
@@ -58,7 +62,7 @@ func (w *world) away() error {
 	return w.outage(time.Since(w.start))
 }
 
-func (w *world) StartSession(ctx context.Context, id Identity, code creds.Secret) (creds.Credentials, error) {
+func (w *world) StartSession(ctx context.Context, id Identity, code creds.Secret, _ string) (creds.Credentials, error) {
 	time.Sleep(w.latency)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,15 +111,60 @@ func (w *world) Verify(_ context.Context, _ Identity, session creds.Credentials)
 	return nil
 }
 
-func (w *world) Next(ctx context.Context, _ Identity, prev error) (Attempt, error) {
+// AssumeDirect grants what the role allows, and refuses more.
+func (w *world) AssumeDirect(_ context.Context, _ Identity, p Profile, code creds.Secret, _ string) (creds.Credentials, error) {
+	time.Sleep(w.latency)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.away(); err != nil {
+		return creds.Credentials{}, err
+	}
+	if w.session != nil {
+		if err := w.session(code.Reveal()); err != nil {
+			w.note("refused %s", p.Name)
+			return creds.Credentials{}, err
+		}
+	}
+	if err := w.refuse["direct "+p.Name]; err != nil {
+		w.note("no direct %s", p.Name)
+		return creds.Credentials{}, err
+	}
+	if p.Role.Duration > w.maximum {
+		w.note("direct %s too long %v", p.Name, p.Role.Duration)
+		return creds.Credentials{}, &creds.Error{Code: creds.CodeDuration, Op: "exceeds the MaxSessionDuration"}
+	}
+	w.note("direct %s %v", p.Name, p.Role.Duration)
+	return w.credentials(p.Role.Duration), nil
+}
+
+// MaxSessionDuration tells, unless nobody may look.
+func (w *world) MaxSessionDuration(_ context.Context, p Profile, from creds.Credentials) (time.Duration, error) {
+	time.Sleep(w.latency)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.away(); err != nil {
+		return 0, err
+	}
+	if w.hidden {
+		w.note("no look %s", p.Name)
+		return 0, &creds.Error{Code: creds.CodeAccessDenied, Op: "not authorized to perform iam:GetRole"}
+	}
+	return w.maximum, nil
+}
+
+// Next gives a code for whatever it is wanted, as the person or program of the
+// test does.
+func (w *world) Next(ctx context.Context, id Identity, profile string, prev error) (Attempt, error) {
 	w.mu.Lock()
 	ask := w.code
 	w.mu.Unlock()
 	code, err := ask(ctx, prev)
-	return Attempt{Code: creds.NewSecret(code)}, err
+	return Attempt{Code: creds.NewSecret(code), Profile: profile, Program: id.Unattended}, err
 }
 
-func (w *world) Settle(_ Identity, err error) {
+func (w *world) Retarget(_ Identity, profile string) {}
+
+func (w *world) Settle(_ Identity, _ string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled = append(w.settled, err)
@@ -124,7 +173,8 @@ func (w *world) Settle(_ Identity, err error) {
 func (w *world) Publish(_ context.Context, s Saved) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.published = append(w.published, Saved{maps.Clone(s.Sessions), maps.Clone(s.Profiles)})
+	s.Sessions, s.Profiles = maps.Clone(s.Sessions), maps.Clone(s.Profiles)
+	w.published = append(w.published, s)
 	return nil
 }
 
@@ -133,7 +183,7 @@ func roles(n int, unattended bool) ([]Identity, []Profile) {
 	ids := []Identity{{Name: "corp", Serial: "serial", SessionDuration: 36 * time.Hour, Unattended: unattended}}
 	var ps []Profile
 	for i := range n {
-		ps = append(ps, Profile{Name: fmt.Sprintf("p%d", i), Identity: "corp", Role: creds.Role{ARN: "role"}})
+		ps = append(ps, Profile{Name: fmt.Sprintf("p%d", i), Identity: "corp", Role: creds.Role{ARN: fmt.Sprintf("role%d", i)}, Mode: plan.Session})
 	}
 	return ids, ps
 }

@@ -71,7 +71,7 @@ func TestAClockThatIsSetBack(t *testing.T) {
 		login(t, e)
 		e.mu.Lock() // as if noted a day ahead, before the clock was set
 		p := e.profiles["p0"]
-		p.current = creds.Credentials{}
+		p.through, p.current = creds.Credentials{}, creds.Credentials{}
 		p.fail = failure{err: &creds.Error{Code: creds.CodeClockSkew, Op: "skew"}, count: 3, next: now().Add(24 * time.Hour)}
 		e.looked = now().Add(24 * time.Hour)
 		e.mu.Unlock()
@@ -128,7 +128,7 @@ func TestALockWithdrawsTheQuestion(t *testing.T) {
 	}
 	bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
 		e.Configure(roles(1, false))
-		q, err := e.Ask("corp")
+		q, err := e.Ask(t.Context(), "p0")
 		if err != nil {
 			t.Fatal(err)
 		}

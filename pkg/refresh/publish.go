@@ -3,9 +3,11 @@ package refresh
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
 // straggler is how long a batch waits for the calls still in the air before
@@ -73,7 +75,11 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 
 // savedLocked is everything that a restart needs.
 func (e *Engine) savedLocked() Saved {
-	s := Saved{Sessions: maps.Clone(e.parked), Profiles: map[string]SavedProfile{}}
+	s := Saved{
+		Sessions: maps.Clone(e.parked), Profiles: map[string]SavedProfile{}, Spare: map[string]SavedProfile{},
+		Roles: maps.Clone(e.known), Refusals: slices.Clone(e.refusals),
+	}
+	t := now()
 	for name, id := range e.ids {
 		if !id.session.IsZero() {
 			s.Sessions[name] = SavedSession{id.session, id.Fingerprint}
@@ -82,6 +88,11 @@ func (e *Engine) savedLocked() Saved {
 	for name, p := range e.profiles {
 		if !p.current.IsZero() {
 			s.Profiles[name] = SavedProfile{p.current, p.via, p.Fingerprint}
+		}
+		if p.via == ViaDirect && p.through.UsableAt(t) {
+			s.Spare[name] = SavedProfile{p.through, p.way, p.Fingerprint}
+		} else if p.via != ViaDirect && p.direct.UsableAt(t) {
+			s.Spare[name] = SavedProfile{p.direct, ViaDirect, p.Fingerprint}
 		}
 	}
 	return s
@@ -121,6 +132,7 @@ type IdentityStatus struct {
 	State   State
 	Session creds.Credentials // zero: none
 	Asking  bool              // a question for a code is open
+	Target  string            // the profile that it is for, direct; empty: the session
 	Err     error             // the last failure, nil once it is cured
 }
 
@@ -131,6 +143,8 @@ type ProfileStatus struct {
 	Current creds.Credentials
 	Next    time.Time // the next planned refresh; zero: none
 	Err     error
+	Known   plan.Known // what was learned of the role
+	Why     string     // why it is served the way it is; empty: there is only one
 }
 
 // Status gives the present picture.
@@ -140,7 +154,10 @@ func (e *Engine) Status() Status {
 	t := now()
 	s := Status{Identities: map[string]IdentityStatus{}, Profiles: map[string]ProfileStatus{}}
 	for name, id := range e.ids {
-		st := IdentityStatus{State: StateReady, Session: id.session, Asking: id.flight != nil, Err: id.fail.err}
+		st := IdentityStatus{State: StateReady, Session: id.session, Err: id.fail.err}
+		if id.asker != nil {
+			st.Asking, st.Target = true, id.asker.target
+		}
 		switch {
 		case e.locked:
 			st.State = StateLocked
@@ -159,11 +176,22 @@ func (e *Engine) Status() Status {
 }
 
 func (e *Engine) profileStatusLocked(p *profile, t time.Time) ProfileStatus {
-	st := ProfileStatus{Via: p.via, Current: p.current, Err: p.fail.err}
+	st := ProfileStatus{Via: p.via, Current: p.current, Err: p.fail.err, Known: e.known[p.Role.ARN]}
+	id := e.ids[p.Identity]
 	if at, ok := e.profileDueLocked(p, t); ok && !e.locked {
 		st.Next = at
-	} else if id := e.ids[p.Identity]; p.Role.ARN == "" && id != nil && id.session.UsableAt(t) {
+	} else if p.Role.ARN == "" && id != nil && id.session.UsableAt(t) {
 		st.Next = renewAt(id.session, id.Unattended)
+	}
+	if id != nil && p.Source == "" && p.Role.ARN != "" && !id.Federated {
+		view, role := plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t)}, e.roleLocked(p, id, t)
+		st.Why = plan.Reason(view, role, t)
+		if at, ok := plan.Due(view, role, t); ok && id.Unattended && !e.locked && (st.Next.IsZero() || at.Before(st.Next)) {
+			st.Next = at
+		}
+		if p.off.err != nil && p.off.next.After(t) {
+			st.Why = "AWS refused it direct: " + p.off.err.Error() + "; " + st.Why
+		}
 	}
 	_, signErr := e.signerLocked(p, t)
 	usable := p.current.UsableAt(t)

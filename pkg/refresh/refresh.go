@@ -17,11 +17,13 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
 // Identity is what the engine has to know of an identity.
 type Identity struct {
 	Name, Serial    string
+	Account         string // of the IAM user; empty: not known
 	SessionDuration time.Duration
 	// Unattended tells that codes come without a person.
 	Unattended bool
@@ -35,9 +37,15 @@ type Identity struct {
 // Profile is what the engine has to know of a profile.
 type Profile struct {
 	Name, Identity string
-	Source         string     // the profile whose credentials assume the role; empty: the identity's
-	Role           creds.Role // an empty ARN means the MFA session itself
-	Before         Window
+	Source         string // the profile whose credentials assume the role; empty: the identity's
+	// Role is the role to assume; an empty ARN means the MFA session itself. Its
+	// Duration is what the config asks for, zero for as long as AWS grants.
+	Role creds.Role
+	Mode plan.Mode
+	// MaxAge is how old an MFA may be for the role's trust policy
+	// (aws:MultiFactorAuthAge); zero: not given.
+	MaxAge time.Duration
+	Before Window
 	// Fingerprint changes when credentials fetched before must not be served any more.
 	Fingerprint string
 }
@@ -48,6 +56,7 @@ type Via string
 // The ways to credentials.
 const (
 	ViaSession     Via = "session"
+	ViaDirect      Via = "direct"
 	ViaChain       Via = "chain"
 	ViaSAML        Via = "saml"
 	ViaWebIdentity Via = "web_identity"
@@ -55,30 +64,45 @@ const (
 
 // AWS makes the calls. Errors carry the codes of package creds.
 type AWS interface {
-	// StartSession spends code on an MFA session. It refuses a code that was
-	// sent before with [creds.CodeMFAUsedCode].
-	StartSession(ctx context.Context, id Identity, code creds.Secret) (creds.Credentials, error)
-	// AssumeRole assumes p.Role, signed by from; for a federated identity from is
-	// zero.
+	// StartSession spends code on an MFA session; why says why. It refuses a code
+	// that was sent before with [creds.CodeMFAUsedCode].
+	StartSession(ctx context.Context, id Identity, code creds.Secret, why string) (creds.Credentials, error)
+	// AssumeDirect spends code on p.Role, for p.Role.Duration, signed by id's
+	// long-term key. It refuses a code as StartSession does.
+	AssumeDirect(ctx context.Context, id Identity, p Profile, code creds.Secret, why string) (creds.Credentials, error)
+	// AssumeRole assumes p.Role for p.Role.Duration, signed by from; for a
+	// federated identity from is zero.
 	AssumeRole(ctx context.Context, p Profile, from creds.Credentials) (creds.Credentials, Via, error)
-	// Verify asks whether an identity's session is still good: nil if it is.
-	Verify(ctx context.Context, id Identity, session creds.Credentials) error
+	// MaxSessionDuration looks up for how long p.Role can be assumed.
+	MaxSessionDuration(ctx context.Context, p Profile, from creds.Credentials) (time.Duration, error)
+	// Verify asks whether AWS still knows credentials of an identity: nil if it does.
+	Verify(ctx context.Context, id Identity, c creds.Credentials) error
 }
 
-// Codes hands out token codes.
+// Codes hands out token codes. At most one call of Next runs for an identity.
 type Codes interface {
-	// Next blocks until there is a code for id. The first call of a question has
-	// a nil prev; each further one gives the reason why the last code did not do.
-	Next(ctx context.Context, id Identity, prev error) (Attempt, error)
-	// Settle tells that the question is over: err is nil if id has a session.
-	Settle(id Identity, err error)
+	// Next blocks until there is a code for id. It is wanted for a profile's role,
+	// or for the session where profile is empty; a code that was given for
+	// something else, or that a program supplied, is handed out all the same. The
+	// first call of a question has a nil prev; each further one gives the reason
+	// why the last code did not do.
+	Next(ctx context.Context, id Identity, profile string, prev error) (Attempt, error)
+	// Retarget tells that the code which a Next waits for is now wanted for
+	// another profile.
+	Retarget(id Identity, profile string)
+	// Settle tells that nobody wants a code for profile (empty: the session) any
+	// more: err is nil if it has what it wanted.
+	Settle(id Identity, profile string, err error)
 }
 
 // Attempt is one code on its way to AWS.
 type Attempt struct {
-	Code creds.Secret
-	// Done tells whoever gave the code what became of it. It may be nil.
-	Done func(error)
+	Code    creds.Secret
+	Profile string // what it was given for; empty: the identity
+	Program bool   // a program supplied it: it is for whatever is best
+	// Done tells whoever gave the code what it was spent on and what became of
+	// it. It may be nil.
+	Done func(spent plan.Spend, err error)
 }
 
 // Sink takes what the engine has.
@@ -92,7 +116,11 @@ type Sink interface {
 // Saved is all that a restart needs.
 type Saved struct {
 	Sessions map[string]SavedSession // by identity
-	Profiles map[string]SavedProfile // by profile
+	Profiles map[string]SavedProfile // what is served, by profile
+	// Spare are credentials that live too, but not as long as what is served.
+	Spare    map[string]SavedProfile
+	Roles    map[string]plan.Known // what was learned, by the role's ARN
+	Refusals []Refusal             // the last day's, oldest first
 }
 
 // SavedSession is an MFA session and what it was made for.
@@ -101,7 +129,7 @@ type SavedSession struct {
 	Fingerprint string
 }
 
-// SavedProfile is a profile's present credentials and what they were made for.
+// SavedProfile is a profile's credentials and what they were made for.
 type SavedProfile struct {
 	Credentials creds.Credentials
 	Via         Via
@@ -134,6 +162,10 @@ type Engine struct {
 	ids      map[string]*identity
 	profiles map[string]*profile
 	parked   map[string]SavedSession // of identities that the config does not have (so) just now: an edit may bring them back
+	known    map[string]plan.Known
+	looks    map[string]look // lookups under way or put off, by the role's ARN
+	refusals []Refusal
+	risky    map[string]int // calls in the air that AWS may refuse for their length, by identity
 	locked   bool
 	changed  chan struct{} // closed and replaced on every change
 	batch    batch
@@ -144,19 +176,28 @@ type Engine struct {
 type identity struct {
 	Identity
 	session   creds.Credentials
-	flight    *sessionFlight
-	fail      failure
-	verifying bool // AWS refused the session to a role, and is asked about it
+	wants     map[string]*want // what somebody waits for a code for
+	asker     *asker           // nil: no code is being asked for
+	fail      failure          // of the last question
+	verifying bool             // AWS refused the session to a role, and is asked about it
 }
 
 // profile is a Profile's state; guarded by Engine.mu.
 type profile struct {
 	Profile
+	// Of the living credentials the later-expiring are served.
 	current creds.Credentials
 	via     Via
-	flying  bool
-	force   bool // refresh now, whatever the schedule says
-	fail    failure
+	direct  creds.Credentials // came with a code of their own
+	through creds.Credentials // came without
+	way     Via               // of through
+
+	flying   bool
+	force    bool // refresh now, whatever the schedule says
+	fail     failure
+	off      failure       // of direct
+	deniedAt time.Duration // how old the session's MFA was when the role was denied
+	used     time.Time     // when a client last asked
 }
 
 // failure is the last failed try; the zero value means that the last one worked.
@@ -184,6 +225,9 @@ func New(o Options) *Engine {
 		ids:      map[string]*identity{},
 		profiles: map[string]*profile{},
 		parked:   map[string]SavedSession{},
+		known:    map[string]plan.Known{},
+		looks:    map[string]look{},
+		risky:    map[string]int{},
 		changed:  make(chan struct{}),
 		batch:    batch{dirty: map[string]bool{}},
 	}
@@ -252,7 +296,7 @@ func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 	oldIDs, oldProfiles := e.ids, e.profiles
 	e.ids, e.profiles = map[string]*identity{}, map[string]*profile{}
 	for _, c := range ids {
-		id := &identity{Identity: c}
+		id := &identity{Identity: c, wants: map[string]*want{}}
 		if old := oldIDs[c.Name]; old != nil && old.Fingerprint == c.Fingerprint {
 			old.Identity = c
 			id = old
@@ -277,15 +321,25 @@ func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 			p = old
 		}
 		e.profiles[c.Name] = p
-		e.serveSessionLocked(p)
+		e.serveLocked(p)
+	}
+	for _, id := range e.ids {
+		e.dropWantsLocked(id)
 	}
 	e.touchLocked()
 }
 
-// serveSessionLocked gives a profile without a role its identity's session.
-func (e *Engine) serveSessionLocked(p *profile) {
-	if id := e.ids[p.Identity]; p.Role.ARN == "" && id != nil {
+// serveLocked picks what a profile serves: the identity's session where it has no
+// role, else what lives longer.
+func (e *Engine) serveLocked(p *profile) {
+	id := e.ids[p.Identity]
+	switch {
+	case p.Role.ARN == "" && id != nil:
 		p.current, p.via = id.session, ViaSession
+	case p.direct.Expires.After(p.through.Expires):
+		p.current, p.via = p.direct, ViaDirect
+	default:
+		p.current, p.via = p.through, p.way
 	}
 }
 
@@ -314,15 +368,34 @@ func (e *Engine) Restore(s Saved) {
 			id.session = saved.Credentials
 		}
 	}
-	for name, saved := range s.Profiles {
-		if p := e.profiles[name]; p != nil && p.current.IsZero() && saved.Fingerprint == p.Fingerprint && saved.Credentials.UsableAt(t) {
-			p.current, p.via = saved.Credentials, saved.Via
+	for _, all := range []map[string]SavedProfile{s.Spare, s.Profiles} {
+		for name, saved := range all {
+			if p := e.profiles[name]; p != nil && saved.Fingerprint == p.Fingerprint && saved.Credentials.UsableAt(t) {
+				p.restore(saved)
+			}
 		}
 	}
+	for arn, k := range s.Roles {
+		if _, newer := e.known[arn]; !newer {
+			e.known[arn] = k
+		}
+	}
+	e.refusals = append(s.Refusals, e.refusals...)
 	for _, p := range e.profiles {
-		e.serveSessionLocked(p)
+		e.restLocked(p, t)
+		e.serveLocked(p)
 	}
 	e.touchLocked()
+}
+
+// restore takes back credentials, unless newer ones came meanwhile.
+func (p *profile) restore(saved SavedProfile) {
+	switch {
+	case saved.Via == ViaDirect && p.direct.IsZero():
+		p.direct = saved.Credentials
+	case saved.Via != ViaDirect && p.through.IsZero():
+		p.through, p.way = saved.Credentials, saved.Via
+	}
 }
 
 // Lock forgets all sessions and credentials. Until Unlock nothing is fetched,

@@ -8,13 +8,18 @@ import (
 
 // startRoleLocked puts one AssumeRole call for p into the air.
 func (e *Engine) startRoleLocked(p *profile) {
-	from, err := e.signerLocked(p, now())
+	t := now()
+	from, err := e.signerLocked(p, t)
+	id := e.ids[p.Identity]
 	if err != nil || p.flying || e.run == nil {
 		return
 	}
 	p.flying, p.force = true, false
 	e.batch.flying++
 	cfg, ctx := p.Profile, e.run
+	cfg.Role.Duration = e.durationLocked(p, id, t)
+	risky := !e.known[cfg.Role.ARN].Safe(cfg.Role.Duration)
+	e.riskLocked(cfg.Identity, risky, 1)
 	e.flights.Go(func() {
 		select {
 		case e.slots <- struct{}{}:
@@ -22,13 +27,13 @@ func (e *Engine) startRoleLocked(p *profile) {
 		case <-ctx.Done():
 		}
 		c, via, err := e.AWS.AssumeRole(ctx, cfg, from)
-		e.landRole(p, cfg, from, c, via, err)
+		e.landRole(p, cfg, from, c, via, err, risky)
 	})
 }
 
 // landRole takes in what AWS answered for p, which was asked with cfg, signed
 // by from.
-func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, via Via, err error) {
+func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, via Via, err error, risky bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer e.Nudge()
@@ -36,6 +41,11 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 	t := now()
 	p.flying = false
 	e.batch.flying--
+	e.riskLocked(cfg.Identity, risky, -1)
+	e.learnLocked(cfg, err, t)
+	if err != nil {
+		e.refuseLocked(p, RefusedRole, err, t)
+	}
 	if e.profiles[cfg.Name] != p || p.Fingerprint != cfg.Fingerprint || e.locked {
 		return // the configuration went on meanwhile
 	}
@@ -43,11 +53,16 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 		err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's credentials have run out on arrival by this machine's clock",
 			Hint: "set the clock, then run: mfad refresh " + cfg.Name}
 	}
+	if id := e.ids[p.Identity]; id != nil && id.session.AccessKeyID == from.AccessKeyID && !from.IsZero() {
+		e.youngLocked(p, t.Sub(from.Issued), err)
+	}
 	if err != nil {
 		e.failRoleLocked(p, from, err, t)
 		return
 	}
-	p.current, p.via, p.fail = c, via, failure{}
+	p.through, p.way = c, via
+	e.forgiveLocked(p)
+	e.serveLocked(p)
 	e.batch.add(p.Name, t)
 	e.Log.Debug("refreshed", "profile", p.Name, "via", string(via), "expires", c.Expires)
 }
@@ -55,9 +70,13 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 // failRoleLocked plans what follows a failed call.
 func (e *Engine) failRoleLocked(p *profile, from creds.Credentials, err error, t time.Time) {
 	e.Log.Warn("refresh failed", "profile", p.Name, "error", err)
-	p.fail.err, p.fail.count = err, p.fail.count+1
-	p.fail.next = t.Add(retryAfter(err, p.fail.count, p.current.Lifetime(), e.Draw()))
 	id := e.ids[p.Identity]
+	if creds.CodeOf(err) == creds.CodeDuration && id != nil && id.Federated && p.Source == "" {
+		p.force = true // with less, at once: no code is lost by it
+		return
+	}
+	p.fail.err, p.fail.count = err, p.fail.count+1
+	p.fail.next = t.Add(retryAfter(err, p.fail.count, p.through.Lifetime(), e.Draw()))
 	if id == nil || from.IsZero() || from.AccessKeyID != id.session.AccessKeyID {
 		return
 	}
@@ -69,46 +88,4 @@ func (e *Engine) failRoleLocked(p *profile, from creds.Credentials, err error, t
 		// its region. A session costs a person a code: AWS is asked about it.
 		e.verifyLocked(id, p)
 	}
-}
-
-// hiccup is the pause after AWS refused a session that it knows after all.
-const hiccup = 2 * time.Second
-
-// verifyLocked finds out whether AWS still knows an identity's session.
-func (e *Engine) verifyLocked(id *identity, p *profile) {
-	if p.fail.count == 1 {
-		p.fail.next = now().Add(hiccup)
-	}
-	if id.verifying || e.run == nil {
-		return
-	}
-	id.verifying = true
-	cfg, session, ctx := id.Identity, id.session, e.run
-	e.flights.Go(func() {
-		err := e.AWS.Verify(ctx, cfg, session)
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		id.verifying = false
-		if code := creds.CodeOf(err); id.session.AccessKeyID == session.AccessKeyID && (code == creds.CodeInvalidKey || code == creds.CodeExpired) {
-			e.dropSessionLocked(id, err)
-		}
-		e.changedLocked()
-		e.Nudge()
-	})
-}
-
-// dropSessionLocked forgets a session that is of no more use.
-func (e *Engine) dropSessionLocked(id *identity, why error) {
-	id.session = creds.Credentials{}
-	if why != nil {
-		id.fail.err = &creds.Error{Code: creds.CodeInvalidKey, Op: "AWS ended the MFA session of " + id.Name + " early",
-			Hint: "run: mfad login " + id.Name, Err: why}
-	}
-	for _, p := range e.profiles {
-		if p.Identity == id.Name {
-			p.fail = failure{}
-			e.serveSessionLocked(p)
-		}
-	}
-	e.batch.all = true
 }

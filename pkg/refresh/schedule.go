@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
 // The engine looks at the clock at least this often: timers stand still while a
@@ -59,6 +60,21 @@ func dueAt(w Window, current, session creds.Credentials) time.Time {
 		return last
 	}
 	return due
+}
+
+// fallbackAt is when credentials that came direct need others beside them, from
+// the session: half an hour before their end those live longer, and once more
+// before the session ends, if they then would.
+func fallbackAt(direct, session creds.Credentials) time.Time {
+	at := direct.Expires.Add(-min(plan.Hour/2, direct.Lifetime()/2))
+	if session.IsZero() {
+		return at
+	}
+	last := session.Expires.Add(-min(lastCall, session.Lifetime()/2))
+	if last.Before(at) && direct.Expires.Before(last.Add(plan.Hour)) {
+		return last
+	}
+	return at
 }
 
 // together is how far ahead of its time a refresh is taken along with another

@@ -36,16 +36,27 @@ func (e *Engine) Credentials(ctx context.Context, name string) (creds.Credential
 	}
 }
 
-// Cached gives a profile's credentials if they are usable now, and does nothing
-// else.
+// Cached gives a profile's credentials if they are usable now. It starts nothing.
 func (e *Engine) Cached(name string) (creds.Credentials, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := e.profiles[name]
-	if p == nil || e.locked || !p.current.UsableAt(now()) {
+	if p == nil {
+		return creds.Credentials{}, false
+	}
+	e.useLocked(p)
+	if e.locked || !p.current.UsableAt(now()) {
 		return creds.Credentials{}, false
 	}
 	return p.current, true
+}
+
+// useLocked notes that a client asked for p, and so for all that it is assumed
+// from.
+func (e *Engine) useLocked(p *profile) {
+	for t := now(); p != nil; p = e.profiles[p.Source] {
+		p.used = t
+	}
 }
 
 // look is one look at a profile. A channel means: not yet, wait for it; err is

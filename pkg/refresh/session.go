@@ -5,128 +5,41 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
-// tries is how many codes AWS may reject before a question rests.
-const tries = 3
-
-// rest is how long the engine asks nothing by itself after a question failed.
-const rest = time.Minute
-
-// sessionFlight is one question for a code, until a session or a failure.
-type sessionFlight struct {
-	cancel context.CancelFunc
-	done   chan struct{} // closed at the end
-	err    error         // set before done
-}
-
-// startSessionLocked opens the question for an identity's code, unless it is open.
-func (e *Engine) startSessionLocked(id *identity) *sessionFlight {
-	if id.flight != nil {
-		return id.flight
+// startSession spends a code on an identity's session. Its error is the reason
+// why the code did not do.
+func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg Identity, s plan.Spend, at Attempt, n *tally) error {
+	c, err := e.AWS.StartSession(ctx, cfg, at.Code, s.Why)
+	if err == nil && !c.UsableAt(now()) {
+		err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's session has run out on arrival by this machine's clock",
+			Hint: "set the clock, then run: mfad login " + id.Name}
 	}
-	if e.run == nil {
-		return nil
-	}
-	ctx, cancel := context.WithCancel(e.run)
-	f := &sessionFlight{cancel: cancel, done: make(chan struct{})}
-	id.flight = f
-	cfg := id.Identity
-	e.flights.Go(func() {
-		defer cancel()
-		c, err := e.fly(ctx, cfg)
-		if err != nil && e.stopped(ctx) {
-			err = errStopping
-		}
-		e.landSession(id, f, c, err)
-	})
-	e.changedLocked()
-	return f
-}
-
-// stopped tells whether Start's context, of which ctx is a child, has ended.
-func (e *Engine) stopped(ctx context.Context) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return ctx.Err() != nil && (e.run == nil || e.run.Err() != nil)
-}
-
-// fly asks for codes until AWS takes one.
-func (e *Engine) fly(ctx context.Context, id Identity) (creds.Credentials, error) {
-	var prev error
-	for rejected, used := 0, 0; ; {
-		a, err := e.Codes.Next(ctx, id, prev)
-		if err != nil {
-			return creds.Credentials{}, err
-		}
-		c, err := e.AWS.StartSession(ctx, id, a.Code)
-		if err == nil && !c.UsableAt(now()) {
-			err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's session has run out on arrival by this machine's clock",
-				Hint: "set the clock, then run: mfad login " + id.Name}
-		}
-		if a.Done != nil {
-			a.Done(err)
-		}
-		switch creds.CodeOf(err) {
-		case "":
-			return c, nil
-		case creds.CodeMFAUsedCode: // it was not sent; but a program may know no other
-			if used++; used == tries {
-				return creds.Credentials{}, err
-			}
-		case creds.CodeMFARejected:
-			if rejected++; rejected == tries {
-				return creds.Credentials{}, err
-			}
-		default:
-			return creds.Credentials{}, err
-		}
-		if prev = err; ctx.Err() != nil {
-			return creds.Credentials{}, context.Cause(ctx)
-		}
+	if id.asker != a || e.locked {
+		return err // it was withdrawn
 	}
-}
-
-// withdrawLocked ends an identity's question from this side: the config went on,
-// or mfad was locked.
-func (e *Engine) withdrawLocked(id *identity) {
-	if f := id.flight; f != nil {
-		f.cancel()
-		e.overLocked(id, f, &creds.Error{Code: creds.CodeCancelled, Op: "the question for identity " + id.Name + " was withdrawn"})
-	}
-}
-
-// overLocked tells everybody how a question ended.
-func (e *Engine) overLocked(id *identity, f *sessionFlight, err error) {
-	e.Codes.Settle(id.Identity, err) // while no other question can be open
-	id.flight, f.err = nil, err
-	close(f.done)
-	e.changedLocked()
-	e.Nudge()
-}
-
-// landSession takes in how a question ended.
-func (e *Engine) landSession(id *identity, f *sessionFlight, c creds.Credentials, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if id.flight != f {
-		return // it was withdrawn
-	}
-	t := now()
 	if err != nil {
-		e.Log.Warn("no MFA session", "identity", id.Name, "error", err)
-		id.fail.err, id.fail.count = err, id.fail.count+1
-		pause := retryAfter(err, id.fail.count, id.session.Lifetime(), e.Draw())
-		if !creds.IsTransient(err) {
-			pause = max(rest, pause)
+		if !n.again(err, tries) {
+			e.failedLocked(ctx, id, "", err)
 		}
-		id.fail.next = t.Add(pause)
-	} else {
-		e.Log.Info("MFA session", "identity", id.Name, "expires", c.Expires)
-		id.session, id.fail = c, failure{}
-		e.freshenLocked(id, t)
+		return err
 	}
-	e.overLocked(id, f, err)
+	e.Log.Info("MFA session", "identity", id.Name, "expires", c.Expires)
+	id.session, id.fail = c, failure{}
+	e.freshenLocked(id, now())
+	e.settleLocked(id, "", nil)
+	return nil
+}
+
+// failedLocked ends a question whose codes did not do.
+func (e *Engine) failedLocked(ctx context.Context, id *identity, target string, err error) {
+	if ctx.Err() != nil && (e.run == nil || e.run.Err() != nil) {
+		err = errStopping
+	}
+	e.gaveUpLocked(id, target, err)
 }
 
 // freshenLocked has everything below an identity fetched at once.
@@ -135,118 +48,77 @@ func (e *Engine) freshenLocked(id *identity, t time.Time) {
 		if p.Identity != id.Name {
 			continue
 		}
-		p.fail = failure{}
+		e.forgiveLocked(p)
 		if p.Role.ARN == "" {
-			e.serveSessionLocked(p)
+			e.serveLocked(p)
 			e.batch.add(p.Name, t)
-		} else {
+		} else if !p.outlasts(t) {
 			p.force = true
 		}
 	}
 	e.batch.add("", t) // the session itself is to be kept
 }
 
-// Question is an open question for an identity's code.
-type Question struct {
-	Done <-chan struct{} // closed at its end
-	// Err tells how it ended; call it after Done.
-	Err func() error
+// hiccup is the pause after AWS refused a session that it knows after all.
+const hiccup = 2 * time.Second
+
+// verifyLocked finds out whether AWS still knows an identity's session.
+func (e *Engine) verifyLocked(id *identity, p *profile) {
+	if p.fail.count == 1 {
+		p.fail.next = now().Add(hiccup)
+	}
+	if id.verifying || e.run == nil {
+		return
+	}
+	id.verifying = true
+	cfg, session, ctx := id.Identity, id.session, e.run
+	e.flights.Go(func() {
+		err := e.AWS.Verify(ctx, cfg, session)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		id.verifying = false
+		if isGone(err) && id.session.AccessKeyID == session.AccessKeyID {
+			e.dropSessionLocked(id, err)
+		}
+		e.changedLocked()
+		e.Nudge()
+	})
 }
 
-// Ask opens the question for an identity's code, unless it is open. Where a
-// session lives there is nothing to ask, and the Question is nil. While the last
-// question's failure rests, that failure is returned and nobody is asked.
-func (e *Engine) Ask(name string) (*Question, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	id, err := e.identityLocked(name)
-	t := now()
-	switch {
-	case err != nil || id.session.UsableAt(t):
-		return nil, err
-	case id.flight == nil && id.fail.next.After(t):
-		return nil, resting(id)
-	}
-	f := e.startSessionLocked(id)
-	if f == nil {
-		return nil, errStopping
-	}
-	return &Question{Done: f.done, Err: func() error { return f.err }}, nil
+// isGone tells by AWS's answer whether the credentials that signed are of no more
+// use.
+func isGone(err error) bool {
+	code := creds.CodeOf(err)
+	return code == creds.CodeInvalidKey || code == creds.CodeExpired
 }
 
-// resting is the answer while nobody is asked because of the last failure.
-func resting(id *identity) error {
-	if creds.CodeOf(id.fail.err) != creds.CodeMFARejected {
-		return id.fail.err
+// dropSessionLocked forgets a session that is of no more use.
+func (e *Engine) dropSessionLocked(id *identity, why error) {
+	id.session = creds.Credentials{}
+	if why != nil {
+		id.fail.err = &creds.Error{Code: creds.CodeInvalidKey, Op: "AWS ended the MFA session of " + id.Name + " early",
+			Hint: "run: mfad login " + id.Name, Err: why}
 	}
-	return &creds.Error{Code: creds.CodeMFARejected, Op: "AWS took none of the last codes, so nobody is asked for a while",
-		Hint: "run: mfad login " + id.Name}
-}
-
-var errStopping = &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is stopping", Hint: "run it again: mfad daemon"}
-
-// Login opens the question for an identity's code, also where a session lives,
-// and waits for its end and for all profiles below. Codes has the code, or gets it.
-func (e *Engine) Login(ctx context.Context, name string) error {
-	e.mu.Lock()
-	id, err := e.identityLocked(name)
-	if err != nil {
-		e.mu.Unlock()
-		return err
-	}
-	id.fail = failure{}
-	f := e.startSessionLocked(id)
-	e.mu.Unlock()
-	if f == nil {
-		return errStopping
-	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if f.err != nil {
-		return f.err
-	}
-	return e.Settled(ctx, e.below(name)...)
-}
-
-// identityLocked finds an identity that may be asked for a code.
-func (e *Engine) identityLocked(name string) (*identity, error) {
-	id := e.ids[name]
-	switch {
-	case id == nil:
-		return nil, &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no identity " + name, Hint: "run: mfad identity list"}
-	case e.locked:
-		return nil, ErrLocked
-	case id.Federated:
-		return nil, &creds.Error{Code: creds.CodeUsage, Op: "identity " + name + " is federated and takes no code"}
-	}
-	return id, nil
-}
-
-// below names the profiles of an identity.
-func (e *Engine) below(identity string) []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var names []string
 	for _, p := range e.profiles {
-		if p.Identity == identity {
-			names = append(names, p.Name)
+		if p.Identity == id.Name {
+			e.forgiveLocked(p)
+			e.serveLocked(p)
 		}
 	}
-	return names
+	e.batch.all = true
 }
 
 // Refresh fetches the named profiles now, all of them where none is named, and
-// waits until they are published. How each went is in Status.
+// waits until they are published. How each went is in Status. It spends no code:
+// credentials that came direct are only checked with AWS, where they are named.
 func (e *Engine) Refresh(ctx context.Context, names ...string) error {
 	e.mu.Lock()
 	if e.locked {
 		e.mu.Unlock()
 		return ErrLocked
 	}
-	if len(names) == 0 {
+	named := len(names) > 0
+	if !named {
 		for name := range e.profiles {
 			names = append(names, name)
 		}
@@ -258,8 +130,15 @@ func (e *Engine) Refresh(ctx context.Context, names ...string) error {
 			e.mu.Unlock()
 			return noProfile(name)
 		}
-		if _, err := e.signerLocked(p, t); p.Role.ARN != "" && canSign(err) {
-			p.force, p.fail = true, failure{}
+		_, err := e.signerLocked(p, t)
+		switch {
+		case p.Role.ARN == "":
+		case p.outlasts(t) && named:
+			e.checkDirectLocked(p)
+		case p.outlasts(t):
+		case canSign(err):
+			p.force = true
+			e.forgiveLocked(p)
 		}
 	}
 	e.touchLocked()

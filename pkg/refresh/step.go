@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
 // step starts whatever is due at t and tells when to look again.
@@ -15,14 +16,12 @@ func (e *Engine) step(t time.Time) time.Time {
 	}
 	next := t.Add(poll)
 	if !e.locked {
-		for _, id := range e.ids {
-			if at, ok := e.sessionDueLocked(id, t); ok && !at.After(t) {
-				e.startSessionLocked(id)
-			} else if ok {
-				next = earlier(next, at)
-			}
+		for _, id := range e.ids { // first: what a program's code freshens in a moment is not fetched before
+			e.askLocked(id, t)
+			next = earlier(next, e.codeDueLocked(id, t))
 		}
 		next = earlier(next, e.refreshDueLocked(t))
+		next = earlier(next, e.lookLocked(t))
 	}
 	next = earlier(next, e.expiryLocked(t))
 	return earlier(next, e.publishDueLocked(t))
@@ -34,8 +33,9 @@ func (e *Engine) clockSetBackLocked() {
 		id.fail.next = time.Time{}
 	}
 	for _, p := range e.profiles {
-		p.fail.next = time.Time{}
+		p.fail.next, p.off.next = time.Time{}, time.Time{}
 	}
+	clear(e.looks)
 	e.batch.since, e.batch.retry = time.Time{}, time.Time{}
 }
 
@@ -55,6 +55,7 @@ func (e *Engine) expiryLocked(t time.Time) time.Time {
 	}
 	for _, p := range e.profiles {
 		see(p.current)
+		see(p.direct)
 	}
 	if e.looked = t; ended {
 		e.changedLocked()
@@ -80,7 +81,7 @@ func (e *Engine) refreshDueLocked(t time.Time) time.Time {
 		case !ok:
 		case !at.After(t):
 			due = append(due, p)
-		case !at.After(t.Add(together(p.current))) && p.fail.count == 0:
+		case !at.After(t.Add(together(p.through))) && p.fail.count == 0:
 			soon = append(soon, p)
 			next = earlier(next, at)
 		default:
@@ -99,7 +100,7 @@ func (e *Engine) refreshDueLocked(t time.Time) time.Time {
 // by the engine's own doing; ok is false where there is nothing to start.
 // Without a session, and where a person must be asked, only a request starts one.
 func (e *Engine) sessionDueLocked(id *identity, t time.Time) (at time.Time, ok bool) {
-	if id.Federated || id.flight != nil {
+	if id.Federated {
 		return time.Time{}, false
 	}
 	if id.session.UsableAt(t) {
@@ -109,6 +110,35 @@ func (e *Engine) sessionDueLocked(id *identity, t time.Time) (at time.Time, ok b
 		return time.Time{}, false
 	}
 	return later(t, id.fail.next), true
+}
+
+// codeDueLocked tells when a code of an identity's is next wanted by the engine's
+// own doing.
+func (e *Engine) codeDueLocked(id *identity, t time.Time) time.Time {
+	next := t.Add(poll)
+	if id.asker != nil || id.Federated {
+		return next // its end looks again
+	}
+	see := func(at time.Time) {
+		if at.After(t) {
+			next = earlier(next, at)
+		}
+	}
+	if at, ok := e.sessionDueLocked(id, t); ok {
+		see(at)
+	}
+	view, roles := e.viewLocked(id, t)
+	for _, r := range roles {
+		if at, ok := plan.Due(view, r, t); ok {
+			see(at)
+		}
+	}
+	for _, p := range e.profiles {
+		if most := e.maxAgeLocked(p); p.Identity == id.Name && most > 0 && !id.session.IsZero() {
+			see(id.session.Issued.Add(most - min(ageMargin, most/2)))
+		}
+	}
+	return next
 }
 
 func later(a, b time.Time) time.Time {
@@ -128,27 +158,39 @@ func (e *Engine) profileDueLocked(p *profile, t time.Time) (at time.Time, ok boo
 	return e.planLocked(p, t), err == nil
 }
 
-// planLocked tells when a role should be assumed, if it can be.
+// planLocked tells when a role should be assumed without a code, if it can be.
 func (e *Engine) planLocked(p *profile, t time.Time) time.Time {
+	session := e.endingLocked(p)
+	at := dueAt(p.Before, p.through, session)
 	switch {
 	case p.force:
 		return t
-	case !p.current.UsableAt(t), p.current.Issued.After(t.Add(time.Minute)):
+	case !p.through.UsableAt(t), p.through.Issued.After(t.Add(time.Minute)):
 		// None, run out, or from a future that a stepped clock took back.
-		return later(t, p.fail.next)
+		at = t
 	}
-	return later(dueAt(p.Before, p.current, e.endingLocked(p)), p.fail.next)
+	if p.direct.UsableAt(t) && !p.direct.Issued.After(t.Add(time.Minute)) {
+		at = later(at, fallbackAt(p.direct, session))
+	}
+	return later(at, p.fail.next)
 }
 
-// endingLocked is the MFA session whose end p has to reckon with. There is none
-// for federated identities, and none while a program gets the next session's
-// code: everything is fetched with that one in a moment.
+// endingLocked is the MFA session whose end p has to reckon with: for a role that
+// wants a young MFA it is when the session's gets too old. There is none for
+// federated identities, and none while a program gets the next session's code:
+// everything is fetched with that one in a moment.
 func (e *Engine) endingLocked(p *profile) creds.Credentials {
 	id := e.ids[p.Identity]
-	if id == nil || id.Unattended && id.flight != nil {
+	if id == nil || id.asker != nil && id.asker.target == "" && id.Unattended {
 		return creds.Credentials{}
 	}
-	return id.session
+	session := id.session
+	if most := e.maxAgeLocked(p); most > 0 && p.Source == "" && !session.IsZero() {
+		if end := session.Issued.Add(most - min(ageMargin, most/2)); end.Before(session.Expires) {
+			session.Expires = end
+		}
+	}
+	return session
 }
 
 // signerLocked gives the credentials that p's role is assumed with. A parent
@@ -164,6 +206,9 @@ func (e *Engine) signerLocked(p *profile, t time.Time) (creds.Credentials, error
 		}
 		if !id.session.UsableAt(t) {
 			return creds.Credentials{}, needCode(id)
+		}
+		if e.agedLocked(p, t) {
+			return creds.Credentials{}, e.needFreshLocked(p, id)
 		}
 		return id.session, nil
 	}

@@ -29,18 +29,20 @@ type Saved struct {
 	// Sessions are the MFA sessions, by the identity's name, a blank, and what
 	// else they were made for.
 	Sessions map[string]creds.Credentials
-	// Profiles are living credentials, by profile name.
+	// Profiles are the living credentials that are served, by profile name.
 	Profiles map[string]SavedProfile
+	// Spare are those that live too, but not as long as what is served.
+	Spare map[string]SavedProfile
 	// Devices are the MFA devices, by serial.
 	Devices map[string]Device
-	// Refusals are AWS's refusals that still count against the limit, oldest first.
+	// Refusals are AWS's refusals of the last day, oldest first.
 	Refusals []Refusal
 }
 
 // SavedProfile is a profile's credentials and how they came.
 type SavedProfile struct {
 	Credentials creds.Credentials
-	Via         string // "session", "direct" or "chain"
+	Via         string // "session", "direct", "chain", "saml" or "web_identity"
 	Fingerprint string // of the profile's config that they were made for
 }
 
@@ -54,10 +56,13 @@ type Device struct {
 
 // Refusal is one call that AWS refused.
 type Refusal struct {
-	Time     time.Time
-	Identity string
-	Profile  string // empty for a session
-	Code     creds.Code
+	Time          time.Time
+	Identity      string
+	Profile       string // empty for a session
+	Call          string // which it was, in the words of whoever made it
+	Code          creds.Code
+	Message, Hint string
+	Fingerprint   string // of the profile's config at that time
 }
 
 // Sessions is the file that keeps [Saved] in the state folder, encrypted with

@@ -44,8 +44,10 @@ func full() Saved {
 			"prod": {Credentials: c, Via: "direct", Fingerprint: "f1"},
 			"long": {Credentials: creds.Credentials{AccessKeyID: "AKIAEXAMPLE00000002", SecretAccessKey: creds.NewSecret("fake")}, Via: "session"},
 		},
-		Devices:  map[string]Device{serial: {Step: 59_078_700, CodeMAC: "00ff"}},
-		Refusals: []Refusal{{Time: issued, Identity: "corp", Profile: "prod", Code: creds.CodeAccessDenied}},
+		Spare:   map[string]SavedProfile{"prod": {Credentials: c, Via: "session", Fingerprint: "f1"}},
+		Devices: map[string]Device{serial: {Step: 59_078_700, CodeMAC: "00ff"}},
+		Refusals: []Refusal{{Time: issued, Identity: "corp", Profile: "prod", Call: "direct", Code: creds.CodeAccessDenied,
+			Message: "AWS said no", Hint: "ask", Fingerprint: "f1"}},
 	}
 }
 
@@ -102,12 +104,13 @@ func TestEveryFieldIsKept(t *testing.T) {
 	}
 	s := fromWire(toWire(full()))
 	check(reflect.ValueOf(s.Profiles["prod"]), "profile")
+	check(reflect.ValueOf(s.Spare["prod"]), "spare")
 	check(reflect.ValueOf(s.Refusals), "refusals")
 	for _, dev := range s.Devices {
 		check(reflect.ValueOf(dev), "device")
 	}
-	if n := reflect.TypeFor[Saved]().NumField(); n != 4 {
-		t.Errorf("Saved has %d fields; this test knows 4", n)
+	if n := reflect.TypeFor[Saved]().NumField(); n != 5 {
+		t.Errorf("Saved has %d fields; this test knows 5", n)
 	}
 }
 

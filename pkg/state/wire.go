@@ -29,6 +29,7 @@ type (
 		Version  int                        `json:"version"`
 		Sessions map[string]wireCredentials `json:"sessions,omitempty"`
 		Profiles map[string]wireProfile     `json:"profiles,omitempty"`
+		Spare    map[string]wireProfile     `json:"spare,omitempty"`
 		Devices  map[string]wireDevice      `json:"devices,omitempty"`
 		Refusals []wireRefusal              `json:"refusals,omitempty"`
 	}
@@ -50,10 +51,14 @@ type (
 		CodeMAC string `json:"code_mac,omitempty"`
 	}
 	wireRefusal struct {
-		Time     time.Time  `json:"time"`
-		Identity string     `json:"identity"`
-		Profile  string     `json:"profile,omitempty"`
-		Code     creds.Code `json:"code"`
+		Time        time.Time  `json:"time"`
+		Identity    string     `json:"identity"`
+		Profile     string     `json:"profile,omitempty"`
+		Call        string     `json:"call,omitempty"`
+		Code        creds.Code `json:"code"`
+		Message     string     `json:"message,omitempty"`
+		Hint        string     `json:"hint,omitempty"`
+		Fingerprint string     `json:"fingerprint,omitempty"`
 	}
 )
 
@@ -115,9 +120,10 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 
 func toWire(s Saved) wireSaved {
 	w := wireSaved{Version: wireVersion, Sessions: mapValues(s.Sessions, credentialsToWire)}
-	w.Profiles = mapValues(s.Profiles, func(p SavedProfile) wireProfile {
+	profile := func(p SavedProfile) wireProfile {
 		return wireProfile{credentialsToWire(p.Credentials), p.Via, p.Fingerprint}
-	})
+	}
+	w.Profiles, w.Spare = mapValues(s.Profiles, profile), mapValues(s.Spare, profile)
 	w.Devices = mapValues(s.Devices, func(d Device) wireDevice { return wireDevice(d) })
 	for _, r := range s.Refusals {
 		r.Time = wall(r.Time)
@@ -128,9 +134,10 @@ func toWire(s Saved) wireSaved {
 
 func fromWire(w wireSaved) Saved {
 	s := Saved{Sessions: mapValues(w.Sessions, credentialsFromWire)}
-	s.Profiles = mapValues(w.Profiles, func(p wireProfile) SavedProfile {
+	profile := func(p wireProfile) SavedProfile {
 		return SavedProfile{credentialsFromWire(p.wireCredentials), p.Via, p.Fingerprint}
-	})
+	}
+	s.Profiles, s.Spare = mapValues(w.Profiles, profile), mapValues(w.Spare, profile)
 	s.Devices = mapValues(w.Devices, func(d wireDevice) Device { return Device(d) })
 	for _, r := range w.Refusals {
 		r.Time = wall(r.Time)

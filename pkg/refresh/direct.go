@@ -1,0 +1,167 @@
+package refresh
+
+import (
+	"context"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
+)
+
+// directTries is how many codes are tried on one role within alarmWindow.
+const directTries = 2
+
+// directRest is how long a role that AWS refuses direct is only served through
+// the session.
+const directRest = 24 * time.Hour
+
+// loginRoleLocked checks that a code can be spent on a profile's role, and
+// forgets why it was not tried lately: a person asks for it.
+func (e *Engine) loginRoleLocked(id *identity, name string) error {
+	p := e.profiles[name]
+	if p == nil || p.Identity != id.Name || p.Source != "" || p.Role.ARN == "" {
+		return noProfile(name)
+	}
+	t := now()
+	if at := e.triedLocked(p, t); at.After(t) {
+		return tooOften(p, at)
+	}
+	p.off = failure{}
+	return nil
+}
+
+// mayDirectLocked tells why a code must not be spent on p's role just now: AWS
+// refused too much lately, and alarms go off on that.
+func (e *Engine) mayDirectLocked(p *profile, d time.Duration, t time.Time) error {
+	if at := e.restsLocked(p, d, t); at.After(t) {
+		return tooOften(p, at)
+	}
+	return nil
+}
+
+func tooOften(p *profile, at time.Time) error {
+	return &creds.Error{Code: creds.CodeRefused,
+		Op:   "AWS refused this twice within five minutes, which sets off alarms in many accounts; the code was not sent",
+		Hint: "at " + at.Local().Format("15:04:05") + " run: mfad login " + p.Name}
+}
+
+// assumeDirect spends a code on a profile's role. Its error is the reason why the
+// code did not do.
+func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg Identity, s plan.Spend, at Attempt, n *tally) error {
+	e.mu.Lock()
+	p := e.profiles[s.Profile]
+	if p == nil || id.asker != a || e.locked {
+		e.mu.Unlock()
+		return withdrawn(id)
+	}
+	ask := p.Profile
+	ask.Role.Duration = s.Duration
+	risky := !e.known[ask.Role.ARN].Safe(s.Duration)
+	e.riskLocked(id.Name, risky, 1)
+	e.mu.Unlock()
+	c, err := e.AWS.AssumeDirect(ctx, cfg, ask, at.Code, s.Why)
+	if err == nil && !c.UsableAt(now()) {
+		err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's credentials have run out on arrival by this machine's clock",
+			Hint: "set the clock, then run: mfad login " + p.Name}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.riskLocked(id.Name, risky, -1)
+	e.learnLocked(ask, err, now())
+	if err != nil {
+		e.refuseLocked(p, RefusedDirect, err, now())
+	}
+	if e.profiles[p.Name] != p || p.Fingerprint != ask.Fingerprint || e.locked {
+		return err // the configuration went on meanwhile
+	}
+	if err != nil {
+		e.directFailedLocked(ctx, id, p, err, n)
+		return err
+	}
+	p.direct, p.off, id.fail = c, failure{}, failure{}
+	e.forgiveLocked(p)
+	e.serveLocked(p)
+	e.batch.add(p.Name, now())
+	e.Log.Info("assumed direct", "profile", p.Name, "expires", c.Expires, "why", s.Why)
+	e.settleLocked(id, p.Name, nil)
+	return nil
+}
+
+// directFailedLocked plans what follows a code that did not do for a role.
+func (e *Engine) directFailedLocked(ctx context.Context, id *identity, p *profile, err error, n *tally) {
+	t := now()
+	e.Log.Warn("not assumed direct", "profile", p.Name, "error", err)
+	switch creds.CodeOf(err) {
+	case creds.CodeMFARejected, creds.CodeMFAUsedCode, creds.CodeMFABadCode:
+		if !n.again(err, directTries) {
+			e.failedLocked(ctx, id, p.Name, err)
+		}
+		return
+	case creds.CodeDuration:
+		// The next code is tried with less, where somebody waits and AWS was not
+		// bothered too much yet.
+		if e.triedLocked(p, t).After(t) || id.wants[p.Name] == nil {
+			e.settleLocked(id, p.Name, err)
+		}
+		return
+	case creds.CodeAccessDenied, creds.CodeRefused:
+		p.off.next = t.Add(directRest)
+	default:
+		p.off.count++
+		p.off.next = t.Add(retryAfter(err, p.off.count, p.direct.Lifetime(), e.Draw()))
+	}
+	p.off.err = err
+	e.settleLocked(id, p.Name, err)
+}
+
+// checkDirectLocked asks AWS whether it still knows p's direct credentials.
+func (e *Engine) checkDirectLocked(p *profile) {
+	id := e.ids[p.Identity]
+	if p.flying || e.run == nil || id == nil {
+		return
+	}
+	p.flying = true
+	cfg, c, ctx := id.Identity, p.direct, e.run
+	e.flights.Go(func() {
+		err := e.AWS.Verify(ctx, cfg, c)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		p.flying = false
+		if isGone(err) {
+			e.dropDirectLocked(p, c)
+		}
+		e.changedLocked()
+		e.Nudge()
+	})
+}
+
+// dropDirectLocked forgets direct credentials that AWS does not know any more.
+func (e *Engine) dropDirectLocked(p *profile, c creds.Credentials) {
+	if e.profiles[p.Name] == p && p.direct.AccessKeyID == c.AccessKeyID {
+		p.direct, p.force = creds.Credentials{}, true
+		e.serveLocked(p)
+		e.batch.add(p.Name, now())
+	}
+}
+
+// Direct gives credentials of a profile that came direct and live.
+func (e *Engine) Direct(name string) (creds.Credentials, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.profiles[name]
+	if p == nil || e.locked || !p.direct.UsableAt(now()) {
+		return creds.Credentials{}, false
+	}
+	return p.direct, true
+}
+
+// Session gives an identity's session, if it lives.
+func (e *Engine) Session(identity string) (creds.Credentials, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := e.ids[identity]
+	if id == nil || e.locked || !id.session.UsableAt(now()) {
+		return creds.Credentials{}, false
+	}
+	return id.session, true
+}

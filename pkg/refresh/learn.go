@@ -1,0 +1,216 @@
+package refresh
+
+import (
+	"context"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
+)
+
+// look is a lookup of a role's maximum: in the air, or put off.
+type look struct {
+	flying bool
+	next   time.Time // not to be tried again before
+}
+
+// learnLocked takes in what AWS granted, or refused for its length, to a call
+// that asked for ask.Role.Duration.
+func (e *Engine) learnLocked(ask Profile, err error, t time.Time) {
+	arn, d := ask.Role.ARN, ask.Role.Duration
+	switch {
+	case err == nil && d > plan.Hour:
+		e.known[arn] = e.known[arn].Granted(d, t)
+	case creds.CodeOf(err) == creds.CodeDuration:
+		e.known[arn] = e.known[arn].Denied(d, t)
+	}
+}
+
+// lookWorthLocked tells whether p's maximum is of any use: a code or an assertion
+// could be spent on it.
+func (e *Engine) lookWorthLocked(p *profile, id *identity) bool {
+	switch {
+	case p.Source != "" || p.Role.ARN == "":
+		return false
+	case id.Federated || id.wants[p.Name] != nil:
+		return true
+	}
+	return p.Mode == plan.Direct || p.Mode != plan.Session && id.Unattended
+}
+
+// lookSignerLocked gives the credentials that GetRole is to be asked with at t,
+// and whether they are the role's own. Ok is false where there are none, or AWS
+// was asked within a day.
+func (e *Engine) lookSignerLocked(p *profile, id *identity, t time.Time) (c creds.Credentials, own, ok bool) {
+	k := e.known[p.Role.ARN]
+	stale := func(at time.Time) bool { return t.Sub(at).Abs() >= plan.Daily }
+	if k.Exact && !stale(k.Learned) {
+		return c, false, false
+	}
+	if !id.Federated && id.session.UsableAt(t) && sameAccount(id.Account, p.Role.ARN) && stale(k.LookedSession) {
+		return id.session, false, true
+	}
+	if p.current.UsableAt(t) && stale(k.LookedRole) {
+		return p.current, true, true
+	}
+	return c, false, false
+}
+
+// lookAheadLocked tells whether p's maximum may be known in a moment: it is being
+// looked up, or will be as soon as the role was fetched.
+func (e *Engine) lookAheadLocked(p *profile, id *identity, t time.Time) bool {
+	if !e.lookWorthLocked(p, id) {
+		return false
+	}
+	l := e.looks[p.Role.ARN]
+	if l.flying {
+		return true
+	}
+	if _, _, ok := e.lookSignerLocked(p, id, t); ok {
+		return true
+	}
+	_, err := e.signerLocked(p, t)
+	k := e.known[p.Role.ARN]
+	return !p.current.UsableAt(t) && p.fail.err == nil && canSign(err) && t.Sub(k.LookedRole) >= plan.Daily
+}
+
+// lookLocked starts the lookups that are due at t and tells when to look again.
+func (e *Engine) lookLocked(t time.Time) time.Time {
+	next := t.Add(poll)
+	for _, p := range e.profiles {
+		id := e.ids[p.Identity]
+		if id == nil || e.run == nil || !e.lookWorthLocked(p, id) {
+			continue
+		}
+		from, own, ok := e.lookSignerLocked(p, id, t)
+		l := e.looks[p.Role.ARN]
+		if !ok || l.flying {
+			continue
+		}
+		if at := later(l.next, e.searchLocked(p.Identity, t)); at.After(t) {
+			next = earlier(next, at)
+			continue
+		}
+		e.startLookLocked(p, from, own)
+	}
+	return next
+}
+
+func (e *Engine) startLookLocked(p *profile, from creds.Credentials, own bool) {
+	arn := p.Role.ARN
+	e.looks[arn] = look{flying: true}
+	e.riskLocked(p.Identity, true, 1)
+	cfg, ctx := p.Profile, e.run
+	e.flights.Go(func() {
+		d, err := e.AWS.MaxSessionDuration(ctx, cfg, from)
+		e.landLook(ctx, p, cfg, from, own, d, err)
+	})
+}
+
+// landLook takes in what GetRole said of p's role.
+func (e *Engine) landLook(ctx context.Context, p *profile, cfg Profile, from creds.Credentials, own bool, d time.Duration, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer e.Nudge()
+	defer e.changedLocked()
+	arn, t := cfg.Role.ARN, now()
+	e.riskLocked(cfg.Identity, true, -1)
+	delete(e.looks, arn)
+	if ctx.Err() != nil {
+		return
+	}
+	if creds.IsTransient(err) || isLocal(err) {
+		e.looks[arn] = look{next: t.Add(time.Minute)}
+		return
+	}
+	k := e.known[arn]
+	how := "GetRole as the MFA session"
+	if own {
+		how, k.LookedRole = "GetRole as the role itself", t
+	} else {
+		k.LookedSession = t
+	}
+	if err == nil {
+		k = k.Told(d, how, t)
+	} else {
+		e.Log.Debug("the role's maximum cannot be looked up", "profile", cfg.Name, "how", how, "error", err)
+		e.refuseLocked(p, RefusedLookup, err, t)
+		if isGone(err) && own {
+			e.dropDirectLocked(p, from)
+		}
+	}
+	e.known[arn] = k
+	e.batch.add("", t)
+	if id := e.ids[cfg.Identity]; id != nil && id.Federated && err == nil && e.profiles[cfg.Name] == p &&
+		e.durationLocked(p, id, t) > p.current.Lifetime()+time.Minute {
+		p.force = true // an hour was taken to ask; now the role's full length is known
+	}
+}
+
+// youngLocked takes in that p's role was assumed with a session of that age, or
+// refused to it. A refusal that a younger session cures tells how old the trust
+// policy lets an MFA be.
+func (e *Engine) youngLocked(p *profile, age time.Duration, err error) {
+	switch {
+	case creds.CodeOf(err) == creds.CodeAccessDenied && age >= time.Minute:
+		p.deniedAt = age
+	case err == nil && p.deniedAt > 0:
+		if age < p.deniedAt {
+			k := e.known[p.Role.ARN]
+			k.MaxAge = p.deniedAt.Truncate(time.Second)
+			e.known[p.Role.ARN] = k
+			e.Log.Info("the role wants a young MFA", "profile", p.Name, "younger_than", k.MaxAge)
+		}
+		p.deniedAt = 0
+	}
+}
+
+// RoleKnowledge is what is known of a profile's role.
+type RoleKnowledge struct {
+	Known  plan.Known
+	MaxAge time.Duration // for its trust policy; zero: any
+	Off    time.Time     // until when it is not tried direct; zero: it may be
+	OffWhy error
+}
+
+// Knowledge gives what is known of a profile's role.
+func (e *Engine) Knowledge(name string) (RoleKnowledge, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.profiles[name]
+	if p == nil {
+		return RoleKnowledge{}, noProfile(name)
+	}
+	k := RoleKnowledge{Known: e.known[p.Role.ARN], MaxAge: e.maxAgeLocked(p)}
+	if p.off.next.After(now()) {
+		k.Off, k.OffWhy = p.off.next, p.off.err
+	}
+	return k, nil
+}
+
+// Told takes in a role's maximum that somebody else looked up or set.
+func (e *Engine) Told(arn string, d time.Duration, how string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := now()
+	e.known[arn] = e.known[arn].Told(d, how, t)
+	for _, p := range e.profiles {
+		if p.Role.ARN == arn {
+			p.off = failure{}
+		}
+	}
+	e.batch.add("", t)
+	e.changedLocked()
+	e.Nudge()
+}
+
+// Unlearn forgets all that was learned of a role, so that it is learned again.
+func (e *Engine) Unlearn(arn string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.known, arn)
+	delete(e.looks, arn)
+	e.batch.add("", now())
+	e.changedLocked()
+	e.Nudge()
+}

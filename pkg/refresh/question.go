@@ -1,0 +1,410 @@
+package refresh
+
+import (
+	"context"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
+)
+
+// tries is how many codes AWS may reject before a question rests.
+const tries = 3
+
+// rest is how long the engine asks nothing by itself after a question failed.
+const rest = time.Minute
+
+// want is something that somebody waits for a code for; guarded by Engine.mu.
+type want struct {
+	profile string // whose role, direct; empty: the session
+	console bool   // for a console session
+	logins  int    // callers of Login that wait; with the last one the want goes
+	stays   bool   // it stays until it is settled: a person may answer later
+	done    chan struct{}
+	err     error // set before done
+}
+
+// asker asks for one identity's codes, one after the other, as long as any is
+// wanted; guarded by Engine.mu.
+type asker struct {
+	cancel context.CancelFunc
+	open   bool   // somebody is being asked
+	target string // for this profile; empty: the session
+}
+
+// wantLocked gives the want for a profile's role, or for the session.
+func (id *identity) wantLocked(profile string) *want {
+	w := id.wants[profile]
+	if w == nil {
+		w = &want{profile: profile, done: make(chan struct{})}
+		id.wants[profile] = w
+	}
+	return w
+}
+
+// settleLocked ends what anybody wanted for a profile, or of the session.
+func (e *Engine) settleLocked(id *identity, profile string, err error) {
+	e.Codes.Settle(id.Identity, profile, err)
+	if w := id.wants[profile]; w != nil {
+		delete(id.wants, profile)
+		w.err = err
+		close(w.done)
+	}
+	e.changedLocked()
+	e.Nudge()
+}
+
+// dropWantsLocked settles what is wanted for profiles that are gone.
+func (e *Engine) dropWantsLocked(id *identity) {
+	for name := range id.wants {
+		if p := e.profiles[name]; name != "" && (p == nil || p.Identity != id.Name || p.Source != "" || p.Role.ARN == "") {
+			e.settleLocked(id, name, withdrawn(id))
+		}
+	}
+}
+
+func withdrawn(id *identity) error {
+	return &creds.Error{Code: creds.CodeCancelled, Op: "the question for identity " + id.Name + " was withdrawn"}
+}
+
+// withdrawLocked ends an identity's questions from this side: the config went on,
+// or mfad was locked.
+func (e *Engine) withdrawLocked(id *identity) {
+	if a := id.asker; a != nil {
+		a.cancel()
+		id.asker = nil
+		e.settleLocked(id, a.target, withdrawn(id))
+	}
+	for name := range id.wants {
+		e.settleLocked(id, name, withdrawn(id))
+	}
+}
+
+// askLocked has a code asked for if one is wanted at t, and for what it is wanted
+// most.
+func (e *Engine) askLocked(id *identity, t time.Time) {
+	if e.locked || e.run == nil || id.Federated {
+		return
+	}
+	s, ok := e.nextLocked(id, t)
+	if a := id.asker; a != nil {
+		switch {
+		case !a.open:
+		case !ok:
+			a.cancel() // what was wanted is there, or not wanted any more
+		case a.target != s.Profile:
+			a.target = s.Profile
+			e.Codes.Retarget(id.Identity, s.Profile)
+			e.changedLocked()
+		}
+		return
+	}
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithCancel(e.run)
+	a := &asker{cancel: cancel}
+	id.asker = a
+	e.flights.Go(func() {
+		defer cancel()
+		e.ask(ctx, id, a)
+	})
+	e.changedLocked()
+}
+
+// tally counts what became of the codes for one target.
+type tally struct {
+	rejected, used int
+	last           error
+}
+
+// ask is an asker's work.
+func (e *Engine) ask(ctx context.Context, id *identity, a *asker) {
+	counts := map[string]*tally{}
+	for {
+		e.mu.Lock()
+		s, ok := e.nextLocked(id, now())
+		if !ok || id.asker != a || e.locked || ctx.Err() != nil {
+			e.overLocked(ctx, id, a)
+			e.mu.Unlock()
+			return
+		}
+		a.open, a.target = true, s.Profile
+		cfg := id.Identity
+		e.changedLocked()
+		e.mu.Unlock()
+		var prev error
+		if n := counts[s.Profile]; n != nil {
+			prev = n.last
+		}
+		attempt, err := e.Codes.Next(ctx, cfg, s.Profile, prev)
+		e.mu.Lock()
+		a.open = false
+		if err != nil && id.asker == a && ctx.Err() == nil {
+			e.gaveUpLocked(id, a.target, err)
+		}
+		e.mu.Unlock()
+		if err == nil {
+			e.spend(ctx, id, a, attempt, counts)
+		}
+	}
+}
+
+// overLocked ends an asker.
+func (e *Engine) overLocked(ctx context.Context, id *identity, a *asker) {
+	if id.asker != a {
+		return // it was withdrawn
+	}
+	id.asker = nil
+	if ctx.Err() != nil && (e.run == nil || e.run.Err() != nil) {
+		for name := range id.wants {
+			e.settleLocked(id, name, errStopping)
+		}
+	}
+	e.changedLocked()
+	e.Nudge()
+}
+
+// spend sends a code to where it does most, and takes in what came of it.
+func (e *Engine) spend(ctx context.Context, id *identity, a *asker, at Attempt, counts map[string]*tally) {
+	e.mu.Lock()
+	view, roles := e.viewLocked(id, now())
+	s, ok := plan.Choose(view, roles, plan.Code{Profile: at.Profile, Program: at.Program}, now())
+	var err error
+	if p := e.profiles[s.Profile]; ok && p != nil {
+		err = e.mayDirectLocked(p, s.Duration, now())
+	}
+	cfg := id.Identity
+	e.mu.Unlock()
+	n := counts[s.Profile]
+	if n == nil {
+		n = &tally{}
+		counts[s.Profile] = n
+	}
+	switch {
+	case !ok: // nobody wants it any more
+	case err != nil: // it is not sent
+		e.mu.Lock()
+		e.settleLocked(id, s.Profile, err)
+		e.mu.Unlock()
+	case s.Profile == "":
+		err = e.startSession(ctx, id, a, cfg, s, at, n)
+	default:
+		err = e.assumeDirect(ctx, id, a, cfg, s, at, n)
+	}
+	if n.last = err; at.Done != nil {
+		at.Done(s, err)
+	}
+	if ok && err == nil && at.Profile != s.Profile { // whoever is asked again is to know why
+		counts[at.Profile] = &tally{last: &creds.Error{Code: creds.CodeMFARequired, Op: s.Why}}
+	}
+}
+
+// again counts a code that did not do and tells whether another may be asked for.
+func (n *tally) again(err error, most int) bool {
+	switch creds.CodeOf(err) {
+	case creds.CodeMFAUsedCode: // it was not sent; but a program may know no other
+		n.used++
+		return n.used < tries
+	case creds.CodeMFARejected:
+		n.rejected++
+		return n.rejected < most
+	}
+	return false
+}
+
+// gaveUpLocked takes in that no code came, or none that AWS took: nothing is
+// asked by itself for a while.
+func (e *Engine) gaveUpLocked(id *identity, target string, err error) {
+	e.Log.Warn("no code", "identity", id.Name, "profile", target, "error", err)
+	id.fail.err, id.fail.count = err, id.fail.count+1
+	pause := retryAfter(err, id.fail.count, id.session.Lifetime(), e.Draw())
+	if !creds.IsTransient(err) {
+		pause = max(rest, pause)
+	}
+	id.fail.next = now().Add(pause)
+	e.settleLocked(id, target, err)
+}
+
+// Question is an open question for an identity's code.
+type Question struct {
+	Done <-chan struct{} // closed at its end, or once the profile is usable
+	// Err tells how it ended; call it after Done.
+	Err func() error
+}
+
+// Ask opens the question for the code that a profile needs to be usable, unless
+// it is open. Where no code is needed the Question is nil. While the last
+// question's failure rests, that failure is returned and nobody is asked. The
+// question stays open when ctx ends: a person may answer later.
+func (e *Engine) Ask(ctx context.Context, profile string) (*Question, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.profiles[profile]
+	if p == nil {
+		return nil, noProfile(profile)
+	}
+	id, err := e.identityLocked(p.Identity)
+	t := now()
+	if err != nil || p.current.UsableAt(t) {
+		return nil, err
+	}
+	if _, err := e.signerLocked(p, t); p.Role.ARN != "" && creds.CodeOf(err) != creds.CodeMFARequired {
+		return nil, nil
+	}
+	switch root := e.rootLocked(p); {
+	case id.asker == nil && id.fail.next.After(t):
+		return nil, resting(id)
+	case e.run == nil:
+		return nil, errStopping
+	default:
+		view, _ := e.viewLocked(id, t)
+		target := ""
+		if root.Role.ARN != "" && plan.Want(view, e.roleLocked(root, id, t), t) {
+			target = root.Name
+		}
+		w := id.wantLocked(target)
+		w.stays = true
+		e.askLocked(id, t)
+		return e.questionLocked(ctx, w, profile), nil
+	}
+}
+
+// questionLocked watches for the end of a question, or of the need for it.
+func (e *Engine) questionLocked(ctx context.Context, w *want, profile string) *Question {
+	done := make(chan struct{})
+	go func() {
+		for {
+			e.mu.Lock()
+			p, changed := e.profiles[profile], e.changed
+			served := p == nil || p.current.UsableAt(now())
+			e.mu.Unlock()
+			if served {
+				close(done)
+				return
+			}
+			select {
+			case <-changed:
+			case <-w.done:
+				close(done)
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return &Question{Done: done, Err: func() error {
+		select {
+		case <-w.done:
+			return w.err
+		default:
+			return nil
+		}
+	}}
+}
+
+// resting is the answer while nobody is asked because of the last failure.
+func resting(id *identity) error {
+	if creds.CodeOf(id.fail.err) != creds.CodeMFARejected {
+		return id.fail.err
+	}
+	return &creds.Error{Code: creds.CodeMFARejected, Op: "AWS took none of the last codes, so nobody is asked for a while",
+		Hint: "run: mfad login " + id.Name}
+}
+
+var errStopping = &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is stopping", Hint: "run it again: mfad daemon"}
+
+// LoginOptions say what a code is for.
+type LoginOptions struct {
+	// Profile has its role assumed direct; empty: the session is started. It is a
+	// profile with a role and without a source profile.
+	Profile string
+	// Console tells that the credentials are for a console session.
+	Console bool
+	// Give hands over a code, once it is known what for and before anybody is
+	// asked; nil: there is none. It must not call the engine.
+	Give func()
+}
+
+// Login opens the question for an identity's code, also where a session lives,
+// and waits for its end and for all profiles below, or for the one that it is
+// for. Codes has the code, or gets it.
+func (e *Engine) Login(ctx context.Context, name string, o LoginOptions) error {
+	e.mu.Lock()
+	id, err := e.identityLocked(name)
+	below := e.belowLocked(name)
+	if err == nil && o.Profile != "" {
+		below = []string{o.Profile}
+		err = e.loginRoleLocked(id, o.Profile)
+	}
+	if err == nil && e.run == nil {
+		err = errStopping
+	}
+	if err != nil {
+		e.mu.Unlock()
+		return err
+	}
+	id.fail = failure{}
+	w := id.wantLocked(o.Profile)
+	w.logins++
+	w.console = w.console || o.Console
+	if o.Give != nil {
+		o.Give()
+	}
+	e.askLocked(id, now())
+	e.mu.Unlock()
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		e.leave(id, w)
+		return context.Cause(ctx)
+	}
+	if w.err != nil {
+		return w.err
+	}
+	return e.Settled(ctx, below...)
+}
+
+// leave takes back what a caller of Login wanted, unless others want it too.
+func (e *Engine) leave(id *identity, w *want) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w.logins--
+	if id.wants[w.profile] == w && w.logins == 0 && !w.stays {
+		e.settleLocked(id, w.profile, withdrawn(id))
+		e.askLocked(id, now())
+	}
+}
+
+// identityLocked finds an identity that may be asked for a code.
+func (e *Engine) identityLocked(name string) (*identity, error) {
+	id := e.ids[name]
+	switch {
+	case id == nil:
+		return nil, &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no identity " + name, Hint: "run: mfad identity list"}
+	case e.locked:
+		return nil, ErrLocked
+	case id.Federated:
+		return nil, &creds.Error{Code: creds.CodeUsage, Op: "identity " + name + " is federated and takes no code"}
+	}
+	return id, nil
+}
+
+// belowLocked names the profiles of an identity.
+func (e *Engine) belowLocked(identity string) []string {
+	var names []string
+	for _, p := range e.profiles {
+		if p.Identity == identity {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// rootLocked is the profile at the root of p's chain; p itself without one.
+func (e *Engine) rootLocked(p *profile) *profile {
+	for p.Source != "" && e.profiles[p.Source] != nil {
+		p = e.profiles[p.Source]
+	}
+	return p
+}

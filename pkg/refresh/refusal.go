@@ -1,0 +1,135 @@
+package refresh
+
+import (
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// RefusedCall is what AWS refused.
+type RefusedCall string
+
+// The calls whose refusals are remembered.
+const (
+	RefusedRole   RefusedCall = "role"   // a role, without a code
+	RefusedDirect RefusedCall = "direct" // a role, with a code
+	RefusedLookup RefusedCall = "lookup" // GetRole
+)
+
+// Refusal is one call that AWS refused. Refusals outlive a restart: who asks
+// again and again trips alarms.
+type Refusal struct {
+	Time        time.Time
+	Identity    string
+	Profile     string
+	Call        RefusedCall
+	Code        creds.Code
+	Message     string
+	Hint        string
+	Fingerprint string // of the profile
+}
+
+// Three refused calls within five minutes set off alarms that many accounts have.
+const (
+	alarmWindow = 5 * time.Minute
+	alarmMost   = 2 // refusals that the search for a role's maximum may cause within it
+)
+
+// isSearch tells whether a refusal came from the search for a role's maximum.
+func (r Refusal) isSearch() bool { return r.Call == RefusedLookup || r.Code == creds.CodeDuration }
+
+// refuseLocked remembers that AWS refused a call for p.
+func (e *Engine) refuseLocked(p *profile, call RefusedCall, err error, t time.Time) {
+	if creds.IsTransient(err) || isLocal(err) {
+		return
+	}
+	switch creds.CodeOf(err) {
+	case creds.CodeMFAUsedCode, creds.CodeMFABadCode, creds.CodeCancelled, creds.CodeConfig, creds.CodeKeyNotFound:
+		return // AWS was not asked
+	}
+	kept := e.refusals[:0]
+	for _, r := range e.refusals {
+		if t.Sub(r.Time).Abs() < directRest {
+			kept = append(kept, r)
+		}
+	}
+	e.refusals = append(kept, Refusal{Time: t, Identity: p.Identity, Profile: p.Name, Call: call, Code: creds.CodeOf(err),
+		Message: err.Error(), Hint: creds.HintOf(err), Fingerprint: p.Fingerprint})
+	e.batch.add("", t)
+}
+
+// forgiveLocked forgets why p was refused without a code: it worked, or
+// something changed.
+func (e *Engine) forgiveLocked(p *profile) {
+	p.fail = failure{}
+	kept := e.refusals[:0]
+	for _, r := range e.refusals {
+		if r.Profile != p.Name || r.Call != RefusedRole || r.isSearch() {
+			kept = append(kept, r)
+		}
+	}
+	e.refusals = kept
+}
+
+// triedLocked is from when on another code may be tried on p's role.
+func (e *Engine) triedLocked(p *profile, t time.Time) time.Time {
+	return e.bound(t, directTries, func(r Refusal) bool { return r.Profile == p.Name && r.Call == RefusedDirect })
+}
+
+// restsLocked is from when on a call for p's role that asks for d may be made.
+func (e *Engine) restsLocked(p *profile, d time.Duration, t time.Time) time.Time {
+	at := e.triedLocked(p, t)
+	if !e.known[p.Role.ARN].Safe(d) {
+		at = later(at, e.searchLocked(p.Identity, t))
+	}
+	return at
+}
+
+// searchLocked is from when on the search for the maximum of an identity's roles
+// may make another call. Those in the air count as refused.
+func (e *Engine) searchLocked(identity string, t time.Time) time.Time {
+	most := alarmMost - e.risky[identity]
+	if most <= 0 {
+		return t.Add(time.Second)
+	}
+	return e.bound(t, most, func(r Refusal) bool { return r.Identity == identity && r.isSearch() })
+}
+
+// bound is from when on there are fewer than most refusals of a kind within
+// alarmWindow; zero: there are now.
+func (e *Engine) bound(t time.Time, most int, is func(Refusal) bool) time.Time {
+	var recent []time.Time
+	for _, r := range e.refusals {
+		if age := t.Sub(r.Time); is(r) && age < alarmWindow && age > -alarmWindow {
+			recent = append(recent, r.Time)
+		}
+	}
+	if len(recent) < most {
+		return time.Time{}
+	}
+	return recent[len(recent)-most].Add(alarmWindow)
+}
+
+// riskLocked counts the calls in the air that AWS may refuse for their length.
+func (e *Engine) riskLocked(identity string, risky bool, by int) {
+	if risky {
+		e.risky[identity] += by
+	}
+}
+
+// restLocked takes up, after a restart, what a profile's refusals mean.
+func (e *Engine) restLocked(p *profile, t time.Time) {
+	for _, r := range e.refusals {
+		if r.Profile != p.Name || r.Fingerprint != p.Fingerprint {
+			continue
+		}
+		err := &creds.Error{Code: r.Code, Op: r.Message, Hint: r.Hint}
+		switch {
+		case r.Call == RefusedRole:
+			p.fail.err, p.fail.count = err, p.fail.count+1
+			p.fail.next = r.Time.Add(retryAfter(err, p.fail.count, 0, e.Draw()))
+		case r.Call == RefusedDirect && (r.Code == creds.CodeAccessDenied || r.Code == creds.CodeRefused) && r.Time.After(p.direct.Issued):
+			p.off = failure{err: err, count: 1, next: r.Time.Add(directRest)}
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package refresh
+
+import (
+	"strings"
+	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
+)
+
+// viewLocked is what the planner has to know of an identity and its roles at t.
+func (e *Engine) viewLocked(id *identity, t time.Time) (plan.Identity, []plan.Role) {
+	v := plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t), Wanted: e.sessionWantedLocked(id, t)}
+	var roles []plan.Role
+	for _, p := range e.profiles {
+		if p.Identity == id.Name && p.Source == "" && p.Role.ARN != "" && !id.Federated {
+			roles = append(roles, e.roleLocked(p, id, t))
+		}
+	}
+	return v, roles
+}
+
+// nextLocked is what a code would be spent on if one came now by itself.
+func (e *Engine) nextLocked(id *identity, t time.Time) (plan.Spend, bool) {
+	view, roles := e.viewLocked(id, t)
+	return plan.Next(view, roles, t)
+}
+
+// roleLocked is what the planner has to know of a profile with a role.
+func (e *Engine) roleLocked(p *profile, id *identity, t time.Time) plan.Role {
+	r := plan.Role{
+		Profile: p.Name, Mode: p.Mode, Duration: p.Role.Duration, Known: e.known[p.Role.ARN],
+		Lookup: e.lookAheadLocked(p, id, t), Young: e.maxAgeLocked(p) > 0, Rests: later(p.off.next, id.fail.next),
+	}
+	if p.current.UsableAt(t) {
+		r.Expires = p.current.Expires
+	}
+	if p.direct.UsableAt(t) {
+		r.Direct, r.Lifetime = p.direct.Expires, p.direct.Lifetime()
+		if p.Before != (Window{}) {
+			r.Before = p.Before.of(r.Lifetime)
+		}
+	}
+	if w := id.wants[p.Name]; w != nil {
+		r.Asked, r.Console = true, w.console
+	}
+	if !r.Asked {
+		view := plan.Identity{Name: id.Name, Unattended: id.Unattended}
+		r.Rests = later(r.Rests, e.restsLocked(p, plan.Ask(view, r, t), t))
+	}
+	return r
+}
+
+// sessionWantedLocked says why a session is to be started at t; empty: it is not.
+func (e *Engine) sessionWantedLocked(id *identity, t time.Time) string {
+	if id.wants[""] != nil {
+		return "one session freshens every profile of " + id.Name
+	}
+	if id.fail.next.After(t) {
+		return ""
+	}
+	switch at, ok := e.sessionDueLocked(id, t); {
+	case ok && !at.After(t) && !id.session.UsableAt(t):
+		return "no session lives, and codes come by themselves"
+	case ok && !at.After(t):
+		return "the session ends at " + id.session.Expires.Local().Format("15:04")
+	}
+	for _, p := range e.profiles {
+		if p.Identity == id.Name && e.agedLocked(p, t) && t.Sub(p.used) < inUse && !p.outlasts(t) && id.session.UsableAt(t) {
+			return "the role of " + p.Name + " wants an MFA younger than " + plan.Short(e.maxAgeLocked(p)) + ", and the profile is in use"
+		}
+	}
+	return ""
+}
+
+// inUse is how long a profile counts as used after a client asked for it.
+const inUse = time.Hour
+
+// maxAgeLocked is how old an MFA may be for p's role; zero: any age.
+func (e *Engine) maxAgeLocked(p *profile) time.Duration {
+	if p.MaxAge > 0 {
+		return p.MaxAge
+	}
+	return e.known[p.Role.ARN].MaxAge
+}
+
+// ageMargin is how much earlier than AWS an MFA is taken for too old: AWS counts
+// from the moment it took the code, and to the moment a call arrives.
+const ageMargin = 5 * time.Second
+
+// agedLocked tells whether the session's MFA is too old for p's role.
+func (e *Engine) agedLocked(p *profile, t time.Time) bool {
+	id, most := e.ids[p.Identity], e.maxAgeLocked(p)
+	return id != nil && most > 0 && p.Source == "" && p.Role.ARN != "" &&
+		!t.Before(id.session.Issued.Add(most-min(ageMargin, most/2)))
+}
+
+// outlasts tells whether p has direct credentials that live longer than any that
+// could be fetched without a code at t.
+func (p *profile) outlasts(t time.Time) bool { return p.direct.Expires.After(t.Add(plan.Hour)) }
+
+// durationLocked is what to ask for when p's role is assumed without a code.
+// Signed by a session or along a chain AWS grants an hour; with an assertion as
+// much as the role allows.
+func (e *Engine) durationLocked(p *profile, id *identity, t time.Time) time.Duration {
+	want := p.Role.Duration
+	if want == 0 {
+		want = plan.Hour
+	}
+	if p.Source != "" || !id.Federated {
+		return min(want, plan.Hour)
+	}
+	k := e.known[p.Role.ARN]
+	most := k.Ask(t, true)
+	if p.Role.Duration > 0 {
+		most = min(most, p.Role.Duration)
+	}
+	if k.Safe(most) || p.current.UsableAt(t) && !e.lookAheadLocked(p, id, t) && !e.restsLocked(p, most, t).After(t) {
+		return most
+	}
+	return min(want, plan.Hour) // always granted: something is better than nothing
+}
+
+// sameAccount tells whether a role is in an account; true where the account is
+// not known.
+func sameAccount(account, arn string) bool {
+	f := strings.SplitN(arn, ":", 6)
+	return account == "" || len(f) == 6 && f[4] == account
+}
+
+// needFresh is the answer where the session's MFA is too old for a role.
+func (e *Engine) needFreshLocked(p *profile, id *identity) error {
+	return &creds.Error{
+		Code: creds.CodeMFARequired,
+		Op: "the role of " + p.Name + " wants an MFA younger than " + plan.Short(e.maxAgeLocked(p)) +
+			", and that of the session is older",
+		Hint: "run: mfad login " + id.Name,
+	}
+}
