@@ -29,6 +29,9 @@ type world struct {
 	grant   time.Duration // of a role; 0: an hour
 	maximum time.Duration // of a role that is assumed direct
 	hidden  bool          // GetRole is denied
+	aged    string        // a profile whose role wants an MFA younger than maxAge
+	maxAge  time.Duration
+	started map[string]time.Time // of sessions
 	outage  func(since time.Duration) error
 	refuse  map[string]error // by profile
 	code    func(ctx context.Context, prev error) (string, error)
@@ -39,7 +42,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, start: now(), maximum: 12 * time.Hour, issued: map[string]time.Time{}, refuse: map[string]error{},
+	return &world{t: t, start: now(), maximum: 12 * time.Hour, issued: map[string]time.Time{}, started: map[string]time.Time{}, refuse: map[string]error{},
 		code: func(context.Context, error) (string, error) { return "123456", nil }}
 }
 
@@ -76,7 +79,9 @@ func (w *world) StartSession(ctx context.Context, id Identity, code creds.Secret
 		}
 	}
 	w.note("session %s", id.Name)
-	return w.credentials(id.SessionDuration), nil
+	c := w.credentials(id.SessionDuration)
+	w.started[c.AccessKeyID] = now()
+	return c, nil
 }
 
 func (w *world) AssumeRole(_ context.Context, p Profile, from creds.Credentials) (creds.Credentials, Via, error) {
@@ -92,6 +97,10 @@ func (w *world) AssumeRole(_ context.Context, p Profile, from creds.Credentials)
 	if err := w.refuse[p.Name]; err != nil {
 		w.note("no %s", p.Name)
 		return creds.Credentials{}, "", err
+	}
+	if at, ok := w.started[from.AccessKeyID]; ok && p.Name == w.aged && now().Sub(at) >= w.maxAge {
+		w.note("no %s", p.Name)
+		return creds.Credentials{}, "", &creds.Error{Code: creds.CodeAccessDenied, Op: "not authorized to perform sts:AssumeRole"}
 	}
 	w.note("%s", p.Name)
 	grant := w.grant

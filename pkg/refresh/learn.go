@@ -153,7 +153,9 @@ func (e *Engine) landLook(ctx context.Context, p *profile, cfg Profile, from cre
 func (e *Engine) youngLocked(p *profile, age time.Duration, err error) {
 	switch {
 	case creds.CodeOf(err) == creds.CodeAccessDenied && age >= time.Minute:
-		p.deniedAt = age
+		if p.deniedAt == 0 || age < p.deniedAt {
+			p.deniedAt = age
+		}
 	case err == nil && p.deniedAt > 0:
 		if age < p.deniedAt {
 			k := e.known[p.Role.ARN]
