@@ -97,9 +97,14 @@ func (a *app) printOutcome(out localapi.Outcome) {
 		if p.Expires != nil && p.Expires.After(now) {
 			line += ", " + left(*p.Expires, now) + " left"
 		}
+		if text(p.Via) == "direct" {
+			line += ", direct"
+		}
 		fmt.Fprintf(a.out, "%-*s  %s\n", width, p.Name, line)
 		if p.Error != nil {
 			a.complain(p.Name+": "+p.Error.Message, p.Error.Hint)
+		} else if p.Warning != nil {
+			a.complain(p.Name+": "+p.Warning.Message, p.Warning.Hint)
 		}
 	}
 	if out.Note != "" {

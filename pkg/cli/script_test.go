@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,6 +85,7 @@ type aws struct {
 	sim    *awssim.Server
 	alice  *awssim.User
 	device *awssim.Device
+	codes  []string // that the script read from the device
 }
 
 const account = "111111111111"
@@ -104,6 +106,11 @@ func startAWS() *aws {
 }
 
 func TestScripts(t *testing.T) {
+	commands := arrangeCommands()
+	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
+		"code": cmdCode, "exits": cmdExits, "awscalls": cmdCalls, "fault": cmdFault, "killdaemon": cmdKill,
+		"eventually": cmdEventually, "mode": cmdMode, "deleterole": cmdDeleteRole, "device": cmdDevice, "webidentity": cmdWebIdentity,
+	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -121,17 +128,14 @@ func TestScripts(t *testing.T) {
 				"HOME": home, "XDG_RUNTIME_DIR": filepath.Join(env.WorkDir, "run"), "STATE": state,
 				"CREDENTIALS": filepath.Join(home, ".aws", "credentials"), "AWSCONFIG": filepath.Join(home, ".aws", "config"),
 				"CONFIG": filepath.Join(home, ".config", "mfad", "config.ini"), "TEST_KEYRING": filepath.Join(env.WorkDir, "keyring.json"),
-				"AWS_ENDPOINT_URL": a.sim.URL, "AWS_EC2_METADATA_DISABLED": "true",
+				"AWS_ENDPOINT_URL": a.sim.URL, "MFAD_SIGNIN_URL": a.sim.URL + "/federation", "AWS_EC2_METADATA_DISABLED": "true",
 				"AWS_ACCESS_KEY_ID": a.alice.AccessKeyID, "AWS_SECRET_ACCESS_KEY": a.alice.SecretAccessKey,
 			} {
 				env.Setenv(name, value)
 			}
 			return os.MkdirAll(filepath.Join(env.WorkDir, "run"), 0o700)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": cmdCode, "exits": cmdExits, "awscalls": cmdCalls, "fault": cmdFault, "killdaemon": cmdKill,
-			"eventually": cmdEventually, "mode": cmdMode, "deleterole": cmdDeleteRole, "device": cmdDevice, "webidentity": cmdWebIdentity,
-		},
+		Cmds: commands,
 	})
 }
 
@@ -172,6 +176,7 @@ func cmdCode(ts *testscript.TestScript, _ bool, args []string) {
 		var err error
 		code, err = a.device.NextCode(ctx)
 		ts.Check(err)
+		a.codes = append(a.codes, code)
 	}
 	ts.Setenv("CODE", code)
 	ts.Check(os.WriteFile(ts.MkAbs("code"), []byte(code+"\n"), 0o600))
@@ -226,9 +231,14 @@ func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdKill(ts *testscript.TestScript, _ bool, _ []string) { killDaemon(ts.Getenv("STATE")) }
 
-// eventually COMMAND... repeats a command until it succeeds, 10 s at most.
+// eventually [DURATION] COMMAND... repeats a command until it succeeds, for 10 s
+// or the duration at most.
 func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(10 * time.Second)
+	most := 10 * time.Second
+	if d, err := time.ParseDuration(args[0]); err == nil {
+		most, args = d, args[1:]
+	}
+	deadline := time.Now().Add(most)
 	for {
 		err := ts.Exec(args[0], args[1:]...)
 		if (err == nil) != neg {

@@ -133,6 +133,8 @@ func writeErrors(w io.Writer, st localapi.Status) {
 	for _, p := range st.Profiles {
 		if p.Error != nil && p.Error.Code != creds.CodeMFARequired {
 			say(p.Name, p.Error)
+		} else {
+			say(p.Name, p.Warning)
 		}
 	}
 }

@@ -49,14 +49,18 @@ func (d *Daemon) loginNote(g gift, spent, target string) string {
 	case g.profile == "":
 		return ""
 	case spent == "":
-		known := ""
-		if k, err := d.engine.Knowledge(g.profile); err == nil {
-			known = k.Known.String() + ": "
+		next := "AWS does not tell, so the next code asks for the longest"
+		if k, err := d.engine.Knowledge(g.profile); err == nil && k.Known.Known() {
+			next = k.Known.String()
 		}
 		return "the code started the session of " + g.identity + ", since it was not known how long " + g.profile + " may live; " +
-			known + "for all of it run: mfad login " + g.profile
-	case target != spent:
-		return target + " is chained to " + spent + ", and the code went there; no session was started: mfad login " + g.identity
+			next + ": mfad login " + g.profile
+	}
+	if target != spent {
+		return target + " is chained to " + spent + ", and the code went there; it started no session: mfad login " + g.identity
+	}
+	if _, lives := d.engine.Session(g.identity); lives {
+		return ""
 	}
 	return "the code went to " + spent + " alone; for all profiles of " + g.identity + " run: mfad login " + g.identity
 }
@@ -183,6 +187,9 @@ func (d *Daemon) offer(ctx context.Context, g gift) (spent string, err error) {
 				return "", r.Err
 			}
 			cancel()
+			if r.Profile != g.profile { // what the session looks up is to be told
+				d.engine.Learned(ctx, g.profile)
+			}
 			return r.Profile, d.engine.Settled(ctx, d.freshened(g.identity, r.Profile)...)
 		case err := <-over:
 			return g.profile, err

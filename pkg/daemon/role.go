@@ -145,7 +145,10 @@ func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.D
 			return nil
 		}
 	}
-	return &creds.Error{Code: creds.CodeOf(err), Op: "the maximum of " + p.RoleARN + " was not changed",
+	if creds.CodeOf(err) != creds.CodeAccessDenied {
+		return err
+	}
+	return &creds.Error{Code: creds.CodeAccessDenied, Op: "the maximum of " + p.RoleARN + " was not changed",
 		Hint: "whoever may change roles in account " + profile.Account(p.RoleARN) + " runs: aws iam update-role --role-name " + name +
 			" --max-session-duration " + strconv.Itoa(int(most/time.Second)),
 		Err: err}

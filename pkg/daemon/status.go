@@ -74,7 +74,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 func (d *Daemon) fill(s *localapi.ProfileStatus, p refresh.ProfileStatus) {
 	s.State, s.Via, s.NextRefresh = string(p.State), optional(string(p.Via)), moment(p.Next)
 	s.Usable = p.Current.UsableAt(time.Now())
-	s.Error, s.Why = localapi.WireError(p.Err), optional(p.Why)
+	s.Error, s.Why, s.Warning = localapi.WireError(p.Err), optional(p.Why), localapi.WireError(p.Warning)
 	if p.Known.Maximum > 0 {
 		s.MaxSessionDuration = wholeSeconds(p.Known.Maximum)
 	}
@@ -103,7 +103,8 @@ func (d *Daemon) outcome(identity string, names ...string) localapi.Outcome {
 	}
 	for _, p := range st.Profiles {
 		if (identity == "" || p.Identity == identity) && (len(names) == 0 || slices.Contains(names, p.Name)) {
-			out.Profiles = append(out.Profiles, localapi.ProfileOutcome{Name: p.Name, State: p.State, Expires: p.Expires, Error: p.Error})
+			out.Profiles = append(out.Profiles, localapi.ProfileOutcome{
+				Name: p.Name, State: p.State, Via: p.Via, Expires: p.Expires, Error: p.Error, Warning: p.Warning})
 		}
 	}
 	return out

@@ -78,8 +78,10 @@ type Outcome struct {
 type ProfileOutcome struct {
 	Name    string     `json:"name"`
 	State   string     `json:"state"`
+	Via     *string    `json:"via"`
 	Expires *time.Time `json:"expires"`
 	Error   *Error     `json:"error"`
+	Warning *Error     `json:"warning"`
 }
 
 // RefreshRequest is the body of POST /v1/refresh.
@@ -265,4 +267,6 @@ type ProfileStatus struct {
 	// Mode is session, direct or auto, and Why says what comes of it.
 	Mode string  `json:"mfa"`
 	Why  *string `json:"why"`
+	// Warning is what the config asks for in vain.
+	Warning *Error `json:"warning"`
 }

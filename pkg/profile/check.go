@@ -211,6 +211,10 @@ func (l *loader) checkRoleKeys(p *Profile) {
 }
 
 func (l *loader) checkDirect(p *Profile, role, federated bool) {
+	if p.MFAMaxAge != 0 && p.SourceProfile != "" {
+		l.profileProblem(p, "mfa_max_age", "remove the line: a role that asks for an MFA's age cannot be assumed along a chain",
+			"mfa_max_age has no meaning with source_profile: the credentials of a role carry no MFA")
+	}
 	switch {
 	case p.MFA != MFADirect:
 	case p.SourceProfile != "":

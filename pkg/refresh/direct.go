@@ -15,6 +15,21 @@ const directTries = 2
 // the session.
 const directRest = 24 * time.Hour
 
+// prepare has a role's maximum looked up before a code is spent on it: a longer
+// time than it allows would be refused, and the code lost.
+func (e *Engine) prepare(ctx context.Context, name string) {
+	e.mu.Lock()
+	p := e.profiles[name]
+	if p != nil {
+		p.wanted = now()
+	}
+	e.mu.Unlock()
+	if p != nil && p.Role.Duration == 0 {
+		e.Nudge()
+		e.Learned(ctx, name)
+	}
+}
+
 // loginRoleLocked checks that a code can be spent on a profile's role, and
 // forgets why it was not tried lately: a person asks for it.
 func (e *Engine) loginRoleLocked(id *identity, name string) error {
@@ -41,7 +56,7 @@ func (e *Engine) mayDirectLocked(p *profile, d time.Duration, t time.Time) error
 
 func tooOften(p *profile, at time.Time) error {
 	return &creds.Error{Code: creds.CodeRefused,
-		Op:   "AWS refused this twice within five minutes, which sets off alarms in many accounts; the code was not sent",
+		Op:   "AWS refused two such calls within five minutes, and a third sets off alarms in many accounts; the code was not sent",
 		Hint: "at " + at.Local().Format("15:04:05") + " run: mfad login " + p.Name}
 }
 
@@ -70,6 +85,7 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 	e.learnLocked(ask, err, now())
 	if err != nil {
 		e.refuseLocked(p, RefusedDirect, err, now())
+		err = e.tooLongLocked(p, err)
 	}
 	if e.profiles[p.Name] != p || p.Fingerprint != ask.Fingerprint || e.locked {
 		return err // the configuration went on meanwhile
@@ -85,6 +101,16 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 	e.Log.Info("assumed direct", "profile", p.Name, "expires", c.Expires, "why", s.Why)
 	e.settleLocked(id, p.Name, nil)
 	return nil
+}
+
+// tooLongLocked adds the next step to AWS's refusal of a duration.
+func (e *Engine) tooLongLocked(p *profile, err error) error {
+	if creds.CodeOf(err) != creds.CodeDuration {
+		return err
+	}
+	next := e.known[p.Role.ARN].Ask(now(), false)
+	return &creds.Error{Code: creds.CodeDuration, Op: err.Error(),
+		Hint: "the next code asks for " + plan.Short(next) + ": mfad login " + p.Name + "; to raise it: mfad role " + p.Name + " --set-max-duration 12h"}
 }
 
 // directFailedLocked plans what follows a code that did not do for a role.

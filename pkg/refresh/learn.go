@@ -28,11 +28,11 @@ func (e *Engine) learnLocked(ask Profile, err error, t time.Time) {
 
 // lookWorthLocked tells whether p's maximum is of any use: a code or an assertion
 // could be spent on it.
-func (e *Engine) lookWorthLocked(p *profile, id *identity) bool {
+func (e *Engine) lookWorthLocked(p *profile, id *identity, t time.Time) bool {
 	switch {
 	case p.Source != "" || p.Role.ARN == "":
 		return false
-	case id.Federated || id.wants[p.Name] != nil:
+	case id.Federated || t.Sub(p.wanted).Abs() < inUse:
 		return true
 	}
 	return p.Mode == plan.Direct || p.Mode != plan.Session && id.Unattended
@@ -59,7 +59,7 @@ func (e *Engine) lookSignerLocked(p *profile, id *identity, t time.Time) (c cred
 // lookAheadLocked tells whether p's maximum may be known in a moment: it is being
 // looked up, or will be as soon as the role was fetched.
 func (e *Engine) lookAheadLocked(p *profile, id *identity, t time.Time) bool {
-	if !e.lookWorthLocked(p, id) {
+	if !e.lookWorthLocked(p, id, t) {
 		return false
 	}
 	l := e.looks[p.Role.ARN]
@@ -79,7 +79,7 @@ func (e *Engine) lookLocked(t time.Time) time.Time {
 	next := t.Add(poll)
 	for _, p := range e.profiles {
 		id := e.ids[p.Identity]
-		if id == nil || e.run == nil || !e.lookWorthLocked(p, id) {
+		if id == nil || e.run == nil || !e.lookWorthLocked(p, id, t) {
 			continue
 		}
 		from, own, ok := e.lookSignerLocked(p, id, t)
@@ -164,6 +164,33 @@ func (e *Engine) youngLocked(p *profile, age time.Duration, err error) {
 			e.Log.Info("the role wants a young MFA", "profile", p.Name, "younger_than", k.MaxAge)
 		}
 		p.deniedAt = 0
+	}
+}
+
+// learnPatience is how long whoever wants a role waits for its maximum.
+const learnPatience = 5 * time.Second
+
+// Learned waits until a role's maximum is known, or cannot be in a moment.
+func (e *Engine) Learned(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, learnPatience)
+	defer cancel()
+	for {
+		e.mu.Lock()
+		p, changed, t := e.profiles[name], e.changed, now()
+		id := (*identity)(nil)
+		if p != nil {
+			id = e.ids[p.Identity]
+		}
+		done := id == nil || e.known[p.Role.ARN].Known() || !e.lookAheadLocked(p, id, t)
+		e.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -145,6 +145,7 @@ type ProfileStatus struct {
 	Err     error
 	Known   plan.Known // what was learned of the role
 	Why     string     // why it is served the way it is; empty: there is only one
+	Warning error      // what the config asks for in vain; nil: nothing
 }
 
 // Status gives the present picture.
@@ -185,7 +186,7 @@ func (e *Engine) profileStatusLocked(p *profile, t time.Time) ProfileStatus {
 	}
 	if id != nil && p.Source == "" && p.Role.ARN != "" && !id.Federated {
 		view, role := plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t)}, e.roleLocked(p, id, t)
-		st.Why = plan.Reason(view, role, t)
+		st.Why, st.Warning = plan.Reason(view, role, t), tooMuch(role)
 		if at, ok := plan.Due(view, role, t); ok && id.Unattended && !e.locked && (st.Next.IsZero() || at.Before(st.Next)) {
 			st.Next = at
 		}
@@ -213,4 +214,14 @@ func (e *Engine) profileStatusLocked(p *profile, t time.Time) ProfileStatus {
 		st.Err = signErr
 	}
 	return st
+}
+
+// tooMuch tells that the config asks for more than the role allows, if it does.
+func tooMuch(r plan.Role) error {
+	if !r.Known.Exact || r.Duration <= r.Known.Maximum || r.Mode == plan.Session {
+		return nil
+	}
+	return &creds.Error{Code: creds.CodeDuration,
+		Op:   "duration asks for " + plan.Short(r.Duration) + ", but the role allows " + plan.Short(r.Known.Maximum) + " (" + r.Known.How + "), so that is asked for",
+		Hint: "set duration = max; to raise it: mfad role " + r.Profile + " --set-max-duration " + plan.Short(r.Duration)}
 }

@@ -330,6 +330,9 @@ type LoginOptions struct {
 // and waits for its end and for all profiles below, or for the one that it is
 // for. Codes has the code, or gets it.
 func (e *Engine) Login(ctx context.Context, name string, o LoginOptions) error {
+	if o.Profile != "" && !o.Console {
+		e.prepare(ctx, o.Profile)
+	}
 	e.mu.Lock()
 	id, err := e.identityLocked(name)
 	below := e.belowLocked(name)

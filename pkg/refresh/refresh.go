@@ -198,6 +198,7 @@ type profile struct {
 	off      failure       // of direct
 	deniedAt time.Duration // how old the session's MFA was when the role was denied
 	used     time.Time     // when a client last asked
+	wanted   time.Time     // when somebody last wanted it direct
 }
 
 // failure is the last failed try; the zero value means that the last one worked.

@@ -11,8 +11,8 @@ import (
 func (e *Engine) step(t time.Time) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if t.Before(e.looked) {
-		e.clockSetBackLocked()
+	if t.Before(e.looked.Add(-setBack)) {
+		e.clockSetBackLocked(t)
 	}
 	next := t.Add(poll)
 	if !e.locked {
@@ -27,13 +27,20 @@ func (e *Engine) step(t time.Time) time.Time {
 	return earlier(next, e.publishDueLocked(t))
 }
 
+// setBack is by how much a clock must be set back for that to change any plans: a
+// little is what keeps it right.
+const setBack = time.Minute
+
 // clockSetBackLocked forgets what was put off to moments of another time.
-func (e *Engine) clockSetBackLocked() {
+func (e *Engine) clockSetBackLocked(t time.Time) {
 	for _, id := range e.ids {
 		id.fail.next = time.Time{}
 	}
 	for _, p := range e.profiles {
-		p.fail.next, p.off.next = time.Time{}, time.Time{}
+		p.fail.next = time.Time{}
+		if p.off.next.After(t.Add(directRest)) {
+			p.off.next = time.Time{}
+		}
 	}
 	clear(e.looks)
 	e.batch.since, e.batch.retry = time.Time{}, time.Time{}
