@@ -25,7 +25,7 @@ import (
 func arrangeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"role": cmdRole, "roleis": cmdRoleIs, "alice": cmdAlice, "faster": cmdFaster, "sent": cmdSent,
-		"submit": cmdSubmit, "consolelife": cmdConsoleLife, "nosecrets": cmdNoSecrets, "revoke": cmdRevoke,
+		"submit": cmdSubmit, "consolelife": cmdConsoleLife, "nosecrets": cmdNoSecrets, "revoke": cmdRevoke, "seed": cmdSeed,
 	}
 }
 
@@ -107,6 +107,11 @@ func cmdAlice(ts *testscript.TestScript, _ bool, args []string) {
 
 // revoke has AWS refuse alice's sessions, and the roles assumed with them.
 func cmdRevoke(ts *testscript.TestScript, _ bool, _ []string) { awsOf(ts).alice.RevokeSessions() }
+
+// seed FILE writes the seed of alice's device, for a program that supplies codes.
+func cmdSeed(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(awsOf(ts).device.Seed+"\n"), 0o600))
+}
 
 // faster N has lifetimes run N times as fast. It comes before the first request.
 func cmdFaster(ts *testscript.TestScript, _ bool, args []string) {

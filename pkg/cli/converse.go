@@ -80,17 +80,17 @@ func (k *asker) ask(ctx context.Context, q mfa.Question) error {
 			}
 			continue
 		}
-		return k.send(ctx, q.Identity, code)
+		return k.send(ctx, orElse(q.Direct, q.Identity), code)
 	}
 }
 
 // send gives a code to the daemon. It does not wait for what else is fetched
 // with it: this process may have its answer long before.
-func (k *asker) send(ctx context.Context, identity, code string) error {
+func (k *asker) send(ctx context.Context, target, code string) error {
 	sent := make(chan error, 1)
 	go func() {
 		var out localapi.Outcome
-		sent <- k.client.Do(context.WithoutCancel(ctx), "/v1/login", localapi.LoginRequest{Target: identity, Code: code}, &out)
+		sent <- k.client.Do(context.WithoutCancel(ctx), "/v1/login", localapi.LoginRequest{Target: target, Code: code}, &out)
 	}()
 	select {
 	case err := <-sent:
@@ -102,10 +102,12 @@ func (k *asker) send(ctx context.Context, identity, code string) error {
 	return nil
 }
 
-// questionText names the device, the identity and who waits.
+// questionText names the device, the identity, what the code is for and who waits.
 func questionText(q mfa.Question) string {
 	text := "MFA code for " + q.Serial + " (" + q.Identity
 	switch n := len(q.Profiles); {
+	case q.Direct != "":
+		text += ", direct for " + q.Direct
 	case n == 1:
 		text += ", for profile " + q.Profiles[0]
 	case n > 3:

@@ -42,7 +42,8 @@ func (a *app) runDaemon(ctx context.Context) error {
 	}
 	o := daemon.Options{
 		Version: version(), Paths: p, Getenv: a.getenv, Keyring: a.keyring, Passphrase: passphrase, Command: selfCommand(),
-		Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level})),
+		CodeStep: a.codeStep,
+		Log:      slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level})),
 	}
 	err = daemon.Run(ctx, o)
 	if held, ok := errors.AsType[*state.HeldError](err); ok {

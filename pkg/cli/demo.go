@@ -128,7 +128,7 @@ func (d *demo) start(ctx context.Context) (<-chan error, error) {
 	}
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	o := daemon.Options{
-		Version: version(), Keyring: &keyring.Memory{}, Log: slog.New(slog.DiscardHandler), Ready: func() { close(ready) },
+		Version: version(), Keyring: &keyring.Memory{}, CodeStep: 30 * time.Second / time.Duration(max(1, d.sim.CodeStepFactor)), Log: slog.New(slog.DiscardHandler), Ready: func() { close(ready) },
 		Paths: daemon.Paths{
 			Config: d.path("mfad.ini"), State: d.path("state"), Socket: d.path("mfad.sock"),
 			AWSCredentials: d.path("credentials"), AWSConfig: d.path("config"),

@@ -19,8 +19,13 @@ func (a *app) loginCommand() *cobra.Command {
 		Short: "Give a code, and have every profile fresh",
 		Long: `Start the MFA session of an identity with one code, which is asked for on the
 terminal or comes from the identity's mfa_process. Every profile of the identity
-is then refreshed at once, and each one's outcome is printed.`,
-		Example: "  mfad login\n  oathtool --totp -b SEED | mfad login corp --code -",
+is then refreshed at once, and each one's outcome is printed.
+
+With a profile the code goes to its role alone, direct: it then lives as long as
+the role allows, up to 12 hours, and no session is started. Where nothing tells
+how long that is, the first code starts the session, which looks it up, and the
+next one goes direct.`,
+		Example: "  mfad login\n  mfad login prod\n  oathtool --totp -b SEED | mfad login corp --code -",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := localapi.LoginRequest{CanAsk: canAskHere()}
@@ -45,7 +50,7 @@ is then refreshed at once, and each one's outcome is printed.`,
 // could read it.
 func (a *app) codeFromStdin(ctx context.Context, flag string) (string, error) {
 	if flag != "-" {
-		return "", usage("run: mfad login --code - (and give the code on stdin)", "a code is never an argument: others can read those")
+		return "", usage("write --code - and give the code on stdin", "a code is never an argument: others can read those")
 	}
 	line, err := a.readStdin(ctx, false)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ type app struct {
 	getenv   func(string) string
 	home     string
 	keyring  keyring.Store // the daemon's; nil: as the config says
+	codeStep time.Duration // of the MFA devices; zero: AWS's
 
 	config  string
 	json    bool

@@ -23,6 +23,7 @@ import (
 
 	"github.com/mfad/mfad/pkg/awssim"
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/state"
 )
 
 // TestMain makes the test binary answer to the name mfad, as the real Main with
@@ -30,6 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"mfad": func() {
 		a := processApp()
+		a.codeStep = 30 * time.Second / codeStepFactor
 		a.keyring = &plainKeyring{path: os.Getenv("TEST_KEYRING")}
 		os.Exit(a.main())
 	}})
@@ -80,6 +82,9 @@ func (k *plainKeyring) Delete(_ context.Context, name string) error {
 	return k.edit(func(items map[string]string) error { delete(items, name); return nil })
 }
 
+// codeStepFactor has codes come every 5 s: each works once.
+const codeStepFactor = 6
+
 // aws is a script's simulated AWS: alice, and the roles Admin, ReadOnly and DB.
 type aws struct {
 	sim    *awssim.Server
@@ -92,7 +97,7 @@ const account = "111111111111"
 
 func startAWS() *aws {
 	sim := awssim.Start()
-	sim.CodeStepFactor = 6 // a code every 5 s: each works once
+	sim.CodeStepFactor = codeStepFactor
 	a := &aws{sim: sim, alice: sim.AddUser(account, "alice")}
 	a.device = a.alice.AddMFA("alice")
 	for _, name := range []string{"Admin", "ReadOnly"} {
@@ -142,25 +147,22 @@ func TestScripts(t *testing.T) {
 func awsOf(ts *testscript.TestScript) *aws { return ts.Value("aws").(*aws) }
 
 // killDaemon ends the daemon of a state folder as a crash would.
-func killDaemon(state string) {
-	b, err := os.ReadFile(filepath.Join(state, "daemon.lock"))
+func killDaemon(folder string) {
+	b, err := os.ReadFile(filepath.Join(folder, "daemon.lock"))
 	if err != nil {
 		return
 	}
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && pid > 1 {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-		for range 200 { // until it is gone; it may be nobody's child
-			if syscall.Kill(pid, 0) != nil || zombie(pid) {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid <= 1 || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		return
 	}
-}
-
-func zombie(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && strings.Contains(string(b), ") Z ")
+	for range 1000 { // a process may be a zombie and still hold its files
+		if lock, err := state.Dir(folder).Lock(); err == nil {
+			_ = lock.Release()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // code [FILE|wrong FILE] writes the device's next code, or one that is wrong,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/mfad/mfad/pkg/audit"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/mfa"
@@ -235,6 +236,7 @@ func (d *Daemon) Unlock(ctx context.Context, r localapi.UnlockRequest) error {
 func (d *Daemon) Lock(context.Context) (localapi.Outcome, error) {
 	out := d.outcome("")
 	err := d.setLocked(true)
+	d.record(audit.Record{Action: audit.Lock}.Ended(err))
 	return out, err
 }
 

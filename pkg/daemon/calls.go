@@ -108,22 +108,24 @@ func (c caller) role(p refresh.Profile) (*awsapi.Client, creds.Role, error) {
 	return cl, r, err
 }
 
-// MaxSessionDuration implements [refresh.AWS]. IAM finds a role by its name in
-// the account of whoever asks, so another account's role of that name is no
-// answer.
+// roleInfo asks about a role. IAM finds it by its name in the account of whoever
+// asks, so another account's role of that name is no answer.
+func roleInfo(ctx context.Context, cl *awsapi.Client, from creds.Credentials, arn string) (awsapi.RoleInfo, error) {
+	info, err := cl.Role(ctx, from, profile.RoleName(arn))
+	if err == nil && (info.ARN != arn || info.MaxSessionDuration <= 0) {
+		err = &creds.Error{Code: creds.CodeRefused, Op: "AWS told of another role, " + info.ARN}
+	}
+	return info, err
+}
+
+// MaxSessionDuration implements [refresh.AWS].
 func (c caller) MaxSessionDuration(ctx context.Context, p refresh.Profile, from creds.Credentials) (time.Duration, error) {
 	cl, r, err := c.role(p)
 	if err != nil {
 		return 0, err
 	}
-	info, err := cl.Role(about(ctx, subject{identity: p.Identity, profile: p.Name}), from, profile.RoleName(r.ARN))
-	switch {
-	case err != nil:
-		return 0, err
-	case info.ARN != r.ARN || info.MaxSessionDuration <= 0:
-		return 0, &creds.Error{Code: creds.CodeRefused, Op: "AWS told of another role, " + info.ARN}
-	}
-	return info.MaxSessionDuration, nil
+	info, err := roleInfo(about(ctx, subject{identity: p.Identity, profile: p.Name}), cl, from, r.ARN)
+	return info.MaxSessionDuration, err
 }
 
 // Verify implements [refresh.AWS].

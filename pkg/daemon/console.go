@@ -96,6 +96,9 @@ func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds
 		return c, 0, err
 	}
 	if c, ok := d.engine.Direct(l.p.Name); ok {
+		if l.r.Code != "" {
+			l.note("the code was not needed, and was not sent")
+		}
 		if l.duration == 0 {
 			l.note("the console lasts as long as the credentials; up to 12h, without a code: --duration 12h")
 		}

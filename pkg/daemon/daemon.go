@@ -36,6 +36,9 @@ type Options struct {
 	// Command is the absolute path of mfad for credential_process lines.
 	Command string
 	Log     *slog.Logger
+	// CodeStep is how long an MFA device shows a code; zero means 30 s, as AWS's
+	// devices have it. A simulated AWS may be faster.
+	CodeStep time.Duration
 	// Ready is called once requests are answered; it may be nil.
 	Ready func()
 }
@@ -108,6 +111,9 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 		config:  &profile.Config{Path: o.Paths.Config},
 		clients: map[string]*awsapi.Client{}, users: map[string]string{}, changed: make(chan struct{}),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
+	}
+	if o.CodeStep > 0 {
+		d.desk.Step = o.CodeStep
 	}
 	d.store = &store{log: o.Log, dir: dir}
 	d.audit = &audit.Log{Path: dir.Path(audit.FileName)}

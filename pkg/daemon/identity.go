@@ -87,6 +87,7 @@ func (d *Daemon) verify(ctx context.Context, r localapi.IdentityRequest, key *cr
 	if err != nil {
 		return err
 	}
+	ctx = about(ctx, subject{identity: r.Name})
 	who, err := cl.CallerIdentity(ctx, *key)
 	if err != nil {
 		return err

@@ -30,17 +30,22 @@ func (d *Daemon) Role(ctx context.Context, r localapi.RoleRequest, talk localapi
 	}
 	a := localapi.RoleAnswer{Profile: p.Name, Identity: p.Identity, RoleARN: p.RoleARN, Mode: p.MFA, Chain: chain(p)}
 	if r.Learn {
-		d.engine.Unlearn(p.RoleARN)
+		d.engine.Unlearn(p.Name)
 	}
-	if r.SetMaxSeconds != 0 {
-		if err := d.setMaximum(ctx, p, time.Duration(r.SetMaxSeconds)*time.Second, r.CanAsk && talk.CanAsk(), talk); err != nil {
+	most := time.Duration(r.SetMaxSeconds) * time.Second
+	if most != 0 {
+		if err := d.maySetMaximum(ctx, p, most, r.CanAsk && talk.CanAsk(), talk); err != nil {
 			return localapi.RoleAnswer{}, err
 		}
 	}
 	info, lookErr := d.lookUp(ctx, p)
 	if a.LookError = localapi.WireError(lookErr); lookErr == nil {
-		d.engine.Told(p.RoleARN, info.MaxSessionDuration, "GetRole")
 		a.Trust = trustHints(info.Trust)
+	}
+	if most != 0 {
+		if err := d.setMaximum(ctx, p, most, info.Description); err != nil {
+			return localapi.RoleAnswer{}, err
+		}
 	}
 	return a, d.fillRole(&a)
 }
@@ -100,19 +105,18 @@ func (d *Daemon) lookUp(ctx context.Context, p *profile.Profile) (awsapi.RoleInf
 	ctx = about(ctx, subject{identity: p.Identity, profile: p.Name})
 	for _, from := range d.signers(p) {
 		var info awsapi.RoleInfo
-		if info, err = cl.Role(ctx, from, profile.RoleName(p.RoleARN)); err == nil && info.ARN != p.RoleARN {
-			err = &creds.Error{Code: creds.CodeRefused, Op: "AWS told of another role, " + info.ARN}
-		}
-		if err == nil {
+		if info, err = roleInfo(ctx, cl, from, p.RoleARN); err == nil {
+			d.engine.Looked(p.Name, from, info.MaxSessionDuration, nil)
 			return info, nil
 		}
+		d.engine.Looked(p.Name, from, 0, err)
 	}
 	return awsapi.RoleInfo{}, err
 }
 
-// setMaximum changes a role's MaxSessionDuration, or says how somebody who may
-// does it.
-func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.Duration, canAsk bool, talk localapi.Talk) error {
+// maySetMaximum checks that a role's maximum can be set now: with a living
+// session, or a code just given.
+func (d *Daemon) maySetMaximum(ctx context.Context, p *profile.Profile, most time.Duration, canAsk bool, talk localapi.Talk) error {
 	if most < time.Hour || most > 12*time.Hour {
 		return &creds.Error{Code: creds.CodeUsage, Op: "AWS takes a maximum of 1h to 12h", Hint: "add --set-max-duration 12h"}
 	}
@@ -129,19 +133,23 @@ func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.D
 			}
 		}
 	}
+	return nil
+}
+
+// setMaximum changes a role's MaxSessionDuration, or says how somebody who may
+// does it. UpdateRole without a description is not said to keep the old one: it
+// is handed back where it could be read.
+func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.Duration, description *string) error {
 	cl, err := d.client(d.conf().Region(p))
 	if err != nil {
 		return err
 	}
-	// UpdateRole without a description is not said to keep the old one: it is
-	// handed back where it can be read.
-	info, _ := d.lookUp(ctx, p)
 	name := profile.RoleName(p.RoleARN)
 	err = &creds.Error{Code: creds.CodeMFARequired, Op: "there is neither a session nor a role to ask AWS with"}
 	ctx = about(ctx, subject{identity: p.Identity, profile: p.Name})
 	for _, from := range d.signers(p) {
-		if err = cl.SetMaxSessionDuration(ctx, from, name, most, info.Description); err == nil {
-			d.engine.Told(p.RoleARN, most, "set with mfad role")
+		if err = cl.SetMaxSessionDuration(ctx, from, name, most, description); err == nil {
+			d.engine.Set(p.Name, most)
 			return nil
 		}
 	}

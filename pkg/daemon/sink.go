@@ -68,7 +68,7 @@ func (s *sink) rewrite(ctx context.Context) error {
 
 // forget takes everything back, at once.
 func (s *sink) forget() error {
-	err := s.Publish(context.Background(), refresh.Saved{})
+	err := s.Publish(context.Background(), s.noSecrets())
 	if !s.d.store.open() { // no key yet to write the file with
 		if gone := os.Remove(s.d.dir.Path("sessions")); !errors.Is(gone, os.ErrNotExist) {
 			err = errors.Join(err, gone)
@@ -77,12 +77,19 @@ func (s *sink) forget() error {
 	return err
 }
 
+// noSecrets is what a lock leaves of what the engine published last.
+func (s *sink) noSecrets() refresh.Saved {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return refresh.Saved{Roles: s.last.Roles, Refusals: s.last.Refusals}
+}
+
 // unlessLocked drops what an engine handed over just before it was locked.
 func (s *sink) unlessLocked(saved refresh.Saved) refresh.Saved {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
 	if s.d.locked {
-		return refresh.Saved{}
+		return refresh.Saved{Roles: saved.Roles, Refusals: saved.Refusals}
 	}
 	return saved
 }

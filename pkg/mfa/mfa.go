@@ -68,6 +68,9 @@ type Event struct {
 type Desk struct {
 	// Run runs a program that prints a code; NewDesk sets it to run sh -c.
 	Run func(ctx context.Context, command string) (stdout string, err error)
+	// Step is how long a device shows a code; NewDesk sets it to 30 s, as AWS's
+	// virtual devices have it (RFC 6238).
+	Step time.Duration
 
 	mu        sync.Mutex
 	settings  map[string]Settings
@@ -117,7 +120,7 @@ type offer struct {
 
 // NewDesk makes a desk without settings.
 func NewDesk() *Desk {
-	return &Desk{Run: runShell, settings: map[string]Settings{}, questions: map[string]*question{}, steps: map[string]int64{}}
+	return &Desk{Run: runShell, Step: 30 * time.Second, settings: map[string]Settings{}, questions: map[string]*question{}, steps: map[string]int64{}}
 }
 
 // Configure takes the settings of all identities.
@@ -212,7 +215,7 @@ func (d *Desk) Questions() map[string]Question {
 
 // textLocked is what a person is told.
 func (d *Desk) textLocked(identity string, q *question) Question {
-	var waiting []string
+	waiting := []string{}
 	for _, s := range q.seats {
 		if s.profile != "" && !slices.Contains(waiting, s.profile) {
 			waiting = append(waiting, s.profile)

@@ -56,7 +56,7 @@ func (d *Desk) Next(ctx context.Context, identity, profile string, prev error) (
 
 // noteStepLocked remembers the step in which an identity's device gave a code.
 func (d *Desk) noteStepLocked(identity string) {
-	d.steps[d.settings[identity].Serial] = stepOf(time.Now())
+	d.steps[d.settings[identity].Serial] = d.stepOf(time.Now())
 }
 
 // errMoot tells that the program's code is not needed any more.

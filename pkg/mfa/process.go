@@ -16,9 +16,6 @@ import (
 // have to touch a key.
 const processTimeout = 30 * time.Second
 
-// step is how long a code is valid (RFC 6238, as AWS's virtual devices use it).
-const step = 30 * time.Second
-
 // runProcess gets a code from the identity's program. A device gives one code in
 // a step, and AWS takes each once: within the step of the last code it waits for
 // the next, and so it does if the last code had been used before.
@@ -26,8 +23,8 @@ func (d *Desk) runProcess(ctx context.Context, identity string, set Settings, pr
 	d.mu.Lock()
 	last := d.steps[set.Serial]
 	d.mu.Unlock()
-	if t := time.Now(); stepOf(t) == last || creds.CodeOf(prev) == creds.CodeMFAUsedCode {
-		if err := sleep(ctx, untilNextStep(t)); err != nil {
+	if t := time.Now(); d.stepOf(t) == last || creds.CodeOf(prev) == creds.CodeMFAUsedCode {
+		if err := sleep(ctx, d.untilNextStep(t)); err != nil {
 			return creds.Secret{}, err
 		}
 	}
@@ -49,12 +46,12 @@ func (d *Desk) runProcess(ctx context.Context, identity string, set Settings, pr
 }
 
 // stepOf numbers the steps.
-func stepOf(t time.Time) int64 { return t.UnixNano() / int64(step) }
+func (d *Desk) stepOf(t time.Time) int64 { return t.UnixNano() / int64(d.Step) }
 
 // untilNextStep is how long the code of t's step still lasts, and a bit, since
 // the program's clock may differ from this one.
-func untilNextStep(t time.Time) time.Duration {
-	return step - time.Duration(t.UnixNano())%step + 500*time.Millisecond
+func (d *Desk) untilNextStep(t time.Time) time.Duration {
+	return d.Step - time.Duration(t.UnixNano())%d.Step + 500*time.Millisecond
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -71,7 +68,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // runShell runs a command line as sh -c does and gives its stdout, which may
 // hold a secret and is therefore never part of an error. Stderr is.
 func runShell(ctx context.Context, command string) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, processTimeout, errors.New("no code within 30 s"))
+	ctx, cancel := context.WithTimeoutCause(ctx, processTimeout, errors.New("it took longer than 30 s"))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	var stdout, stderr bytes.Buffer

@@ -113,12 +113,16 @@ func (e *Engine) landLook(ctx context.Context, p *profile, cfg Profile, from cre
 	defer e.mu.Unlock()
 	defer e.Nudge()
 	defer e.changedLocked()
-	arn, t := cfg.Role.ARN, now()
 	e.riskLocked(cfg.Identity, true, -1)
-	delete(e.looks, arn)
-	if ctx.Err() != nil {
-		return
+	delete(e.looks, cfg.Role.ARN)
+	if ctx.Err() == nil {
+		e.lookedLocked(p, cfg, from, own, d, err, now())
 	}
+}
+
+// lookedLocked takes in what GetRole said, or that it said nothing.
+func (e *Engine) lookedLocked(p *profile, cfg Profile, from creds.Credentials, own bool, d time.Duration, err error, t time.Time) {
+	arn := cfg.Role.ARN
 	if creds.IsTransient(err) || isLocal(err) {
 		e.looks[arn] = look{next: t.Add(time.Minute)}
 		return
@@ -217,29 +221,50 @@ func (e *Engine) Knowledge(name string) (RoleKnowledge, error) {
 	return k, nil
 }
 
-// Told takes in a role's maximum that somebody else looked up or set.
-func (e *Engine) Told(arn string, d time.Duration, how string) {
+// Looked takes in what GetRole told somebody who asked about a profile's role on
+// their own, signed by from.
+func (e *Engine) Looked(name string, from creds.Credentials, d time.Duration, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := now()
-	e.known[arn] = e.known[arn].Told(d, how, t)
-	for _, p := range e.profiles {
-		if p.Role.ARN == arn {
-			p.off = failure{}
-		}
+	p := e.profiles[name]
+	if p == nil {
+		return
 	}
-	e.batch.add("", t)
+	id := e.ids[p.Identity]
+	own := id == nil || id.session.AccessKeyID != from.AccessKeyID
+	e.lookedLocked(p, p.Profile, from, own, d, err, now())
 	e.changedLocked()
 	e.Nudge()
 }
 
-// Unlearn forgets all that was learned of a role, so that it is learned again.
-func (e *Engine) Unlearn(arn string) {
+// Set takes in that somebody set the maximum of a profile's role.
+func (e *Engine) Set(name string, d time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.known, arn)
-	delete(e.looks, arn)
+	if p := e.profiles[name]; p != nil {
+		e.unlearnLocked(p)
+		e.known[p.Role.ARN] = e.known[p.Role.ARN].Told(d, "set with mfad role", now())
+		e.Nudge()
+	}
+}
+
+// Unlearn forgets all that was learned of a profile's role.
+func (e *Engine) Unlearn(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.profiles[name]; p != nil {
+		e.unlearnLocked(p)
+	}
+}
+
+func (e *Engine) unlearnLocked(p *profile) {
+	delete(e.known, p.Role.ARN)
+	delete(e.looks, p.Role.ARN)
+	for _, o := range e.profiles {
+		if o.Role.ARN == p.Role.ARN {
+			o.off, o.deniedAt = failure{}, 0
+		}
+	}
 	e.batch.add("", now())
 	e.changedLocked()
-	e.Nudge()
 }

@@ -352,10 +352,17 @@ func (e *Engine) touchLocked() {
 }
 
 // Restore takes back what a former run published. It changes nothing that the
-// engine has already, and ignores what no longer fits the configuration.
+// engine has already, and ignores what no longer fits the configuration. While
+// locked it takes back only what is no secret.
 func (e *Engine) Restore(s Saved) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for arn, k := range s.Roles {
+		if _, newer := e.known[arn]; !newer {
+			e.known[arn] = k
+		}
+	}
+	e.refusals = append(s.Refusals, e.refusals...)
 	if e.locked {
 		return
 	}
@@ -376,12 +383,6 @@ func (e *Engine) Restore(s Saved) {
 			}
 		}
 	}
-	for arn, k := range s.Roles {
-		if _, newer := e.known[arn]; !newer {
-			e.known[arn] = k
-		}
-	}
-	e.refusals = append(s.Refusals, e.refusals...)
 	for _, p := range e.profiles {
 		e.restLocked(p, t)
 		e.serveLocked(p)
