@@ -9,7 +9,6 @@ import (
 // TestALoginForAProfileAtATerminal: the code that a person types goes to the role
 // for which the terminal asked.
 func TestALoginForAProfileAtATerminal(t *testing.T) {
-	t.Skip("TODO: a code typed at a terminal always goes to the session: the client sends it for the identity, not for the profile asked for")
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 4*time.Hour)
@@ -33,7 +32,7 @@ func TestALoginForAProfileAtATerminal(t *testing.T) {
 // looks the role up; the person is told, asked once more, and the second goes
 // direct.
 func TestALoginForAnUnknownRoleAtATerminal(t *testing.T) {
-	t.Skip("TODO: as above; and whoever is asked for the second code is not told why")
+	t.Skip("TODO: whoever is asked for the second code is not told why")
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 5*time.Hour+30*time.Minute)
@@ -59,7 +58,6 @@ func TestALoginForAnUnknownRoleAtATerminal(t *testing.T) {
 
 // TestTheConsoleAsksAtTheTerminal: 12 h for a role that allows one hour.
 func TestTheConsoleAsksAtTheTerminal(t *testing.T) {
-	t.Skip("TODO: a code typed at a terminal always goes to the session: the client sends it for the identity, not for the profile asked for")
 	m := newMachine(t, 1)
 	m.env = append(m.env, "MFAD_SIGNIN_URL="+m.sim.URL+"/federation")
 	m.addAlice()
@@ -83,7 +81,6 @@ func TestTheConsoleAsksAtTheTerminal(t *testing.T) {
 // TestTwoProfilesAtTwoTerminals: two people's questions are one device's: each
 // code goes to one role, and both get theirs.
 func TestTwoProfilesAtTwoTerminals(t *testing.T) {
-	t.Skip("TODO: a code typed at a terminal always goes to the session: the client sends it for the identity, not for the profile asked for")
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 4*time.Hour)
@@ -93,9 +90,10 @@ func TestTwoProfilesAtTwoTerminals(t *testing.T) {
 	first := m.sitDown("login", "prod")
 	first.waitsFor(asks)
 	second := m.sitDown("login", "ro")
-	second.waitsFor(asks)
-	second.types(m.code() + "\n")
-	first.types(m.code() + "\n")
+	for range 2 { // which of them is asked first is up to mfad
+		code := m.code()
+		m.whoIsAsked(first, second).types(code + "\n")
+	}
 	for name, p := range map[string]*person{"first": first, "second": second} {
 		if status := p.ends(); status != 0 || !strings.Contains(p.stdout.String(), "direct") {
 			t.Errorf("the %s: status %d, %q, %q", name, status, p.stdout.String(), p.sees())
@@ -109,5 +107,89 @@ func TestTwoProfilesAtTwoTerminals(t *testing.T) {
 	}
 	if roles["Admin"] != 1 || roles["ReadOnly"] != 1 {
 		t.Errorf("codes went to %v, want one to each", roles)
+	}
+}
+
+// whoIsAsked waits until one of two terminals shows a question that is open.
+func (m *machine) whoIsAsked(people ...*person) *person {
+	m.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for _, p := range people {
+			if strings.HasSuffix(p.sees(), "): ") {
+				return p
+			}
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("nobody is asked: %q, %q", people[0].sees(), people[len(people)-1].sees())
+		}
+	}
+}
+
+// TestTwoQuestionsTakeTurns: while two people are to give a code, one is asked,
+// and the question does not go from one to the other under their fingers.
+func TestTwoQuestionsTakeTurns(t *testing.T) {
+	t.Skip("TODO: of several profiles that are asked for, the one that comes first changes with every look")
+	m := newMachine(t, 1)
+	m.addAlice()
+	m.addProfile("prod", "Admin", "--duration", "1h")
+	m.addProfile("ro", "ReadOnly", "--duration", "1h")
+	m.login()
+	first := m.sitDown("login", "prod")
+	first.waitsFor(asks)
+	second := m.sitDown("login", "ro")
+	for range 10 {
+		m.mfad("refresh")
+	}
+	n := strings.Count(first.sees(), asks) + strings.Count(second.sees(), asks)
+	if n > 2 {
+		t.Errorf("%d questions for two people who have not answered yet: %q, %q", n, first.sees(), second.sees())
+	}
+}
+
+// TestCtrlCAtADirectQuestionHurtsNobodyElse: whoever else waits for a code is
+// asked, and nothing is left in the status.
+func TestCtrlCAtADirectQuestionHurtsNobodyElse(t *testing.T) {
+	t.Skip("TODO: leaving a question for one profile ends that for another: \"the question is over\", exit 4, in status too")
+	m := newMachine(t, 1)
+	m.addAlice()
+	m.addProfile("prod", "Admin", "--duration", "1h")
+	m.addProfile("ro", "ReadOnly", "--duration", "1h")
+	m.login()
+	asked := m.sitDown("login", "ro")
+	asked.waitsFor(asks)
+	waits := m.sitDown("login", "prod")
+	if m.whoIsAsked(asked, waits) == waits {
+		asked, waits = waits, asked
+	}
+	asked.types("\x03")
+	if status := asked.ends(); status != 130 {
+		t.Errorf("status %d, want 130", status)
+	}
+	code := m.code()
+	m.whoIsAsked(waits).types(code + "\n")
+	if status := waits.ends(); status != 0 || !strings.Contains(waits.stdout.String(), "direct") {
+		t.Errorf("the other: status %d, %q", status, waits.sees())
+	}
+	if out := m.mfad("status"); strings.Contains(out, "over") {
+		t.Errorf("the status shows an error that is none:\n%s", out)
+	}
+}
+
+// TestCtrlCLeavesNoError: nor where a profile with mfa = direct waits for its own
+// code.
+func TestCtrlCLeavesNoError(t *testing.T) {
+	t.Skip("TODO: as above")
+	m := newMachine(t, 1)
+	m.addAlice()
+	m.maximum("Admin", 8*time.Hour)
+	m.addProfile("prod", "Admin", "--mfa", "direct")
+	m.addProfile("ro", "ReadOnly", "--duration", "1h")
+	m.login()
+	p := m.sitDown("login", "ro")
+	p.waitsFor("direct for ro")
+	p.types("\x03")
+	p.ends()
+	if out := m.mfad("status"); strings.Contains(out, "over") || !strings.Contains(out, "until its own code comes") {
+		t.Errorf("after Ctrl-C the status shows an error that is none:\n%s", out)
 	}
 }
