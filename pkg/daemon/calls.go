@@ -24,7 +24,7 @@ func (c caller) StartSession(ctx context.Context, id refresh.Identity, code cred
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	got, err := c.spend(ctx, id, code, func(key creds.Credentials) (creds.Credentials, error) {
+	got, err := c.spend(ctx, id, id.Name, code, func(key creds.Credentials) (creds.Credentials, error) {
 		got, err := cl.StartSession(ctx, key, id.Serial, code, id.SessionDuration)
 		got.Principal = key.Principal
 		return got, err
@@ -43,7 +43,7 @@ func (c caller) AssumeDirect(ctx context.Context, id refresh.Identity, p refresh
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	got, err := c.spend(ctx, id, code, func(key creds.Credentials) (creds.Credentials, error) {
+	got, err := c.spend(ctx, id, p.Name, code, func(key creds.Credentials) (creds.Credentials, error) {
 		return cl.AssumeRoleWithCode(ctx, key, r, id.Serial, code)
 	})
 	if err != nil {
@@ -54,7 +54,8 @@ func (c caller) AssumeDirect(ctx context.Context, id refresh.Identity, p refresh
 }
 
 // spend makes a call that carries a code, signed by the identity's long-term key.
-func (c caller) spend(ctx context.Context, id refresh.Identity, code creds.Secret,
+// Target is the identity or profile that the code is for.
+func (c caller) spend(ctx context.Context, id refresh.Identity, target string, code creds.Secret,
 	call func(key creds.Credentials) (creds.Credentials, error)) (creds.Credentials, error) {
 	key, err := c.d.longTerm(ctx, id.Name)
 	if err != nil {
@@ -70,7 +71,7 @@ func (c caller) spend(ctx context.Context, id refresh.Identity, code creds.Secre
 	}
 	if creds.IsTransient(err) {
 		err = &creds.Error{Code: creds.CodeOf(err), Op: err.Error(),
-			Hint: "no code is sent twice: run mfad login " + id.Name + " with the next one"}
+			Hint: "no code is sent twice: run mfad login " + target + " with the next one"}
 	}
 	return got, err
 }
@@ -175,6 +176,9 @@ type codes struct{ desk *mfa.Desk }
 // Next implements [refresh.Codes].
 func (c codes) Next(ctx context.Context, id refresh.Identity, profile string, prev error) (refresh.Attempt, error) {
 	code, err := c.desk.Next(ctx, id.Name, profile, prev)
+	if err == mfa.ErrOver {
+		err = refresh.ErrOver
+	}
 	a := refresh.Attempt{Code: code.Code, Profile: code.Profile, Program: code.Program}
 	if code.Done != nil {
 		a.Done = func(s plan.Spend, err error) { code.Done(mfa.Outcome{Profile: s.Profile, Why: s.Why, Err: err}) }

@@ -83,6 +83,11 @@ func (d *Daemon) consoleLogin(r localapi.ConsoleRequest, talk localapi.Talk) (*c
 
 func (l *consoleLogin) note(text string) { l.notes = append(l.notes, text) }
 
+// noteLife says why the console does not last what a user may expect.
+func (l *consoleLogin) noteLife() {
+	l.note("the console lasts as long as the credentials; any time up to 12h takes a code: --duration 12h")
+}
+
 // consoleCredentials gets what the console is opened with, and the duration that
 // AWS can be asked for with it: only for a role that was assumed direct.
 func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds.Credentials, time.Duration, error) {
@@ -105,16 +110,14 @@ func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds
 		return c, l.duration, nil
 	}
 	if c, ok := d.engine.Cached(l.p.Name); ok && l.r.Code == "" && time.Until(c.Expires) >= l.duration {
-		if l.duration == 0 {
-			l.note("the console lasts as long as the credentials; for 12h, with one code: --duration 12h")
-		}
+		l.noteLife()
 		return c, 0, nil
 	}
 	if l.duration == 0 && l.r.Code == "" {
 		ctx, cancel := context.WithTimeout(ctx, timeout(l.r.TimeoutSeconds, loginDefault))
 		defer cancel()
 		c, err := d.obtain(ctx, l.p, false, l.r.CanAsk && l.talk.CanAsk(), l.talk)
-		l.note("the console lasts as long as the credentials; for 12h, with one code: --duration 12h")
+		l.noteLife()
 		return c, 0, err
 	}
 	g := gift{identity: l.p.Identity, profile: l.p.Name, console: true, code: l.r.Code, canAsk: l.r.CanAsk && l.talk.CanAsk(),
@@ -136,6 +139,13 @@ func (d *Daemon) boundConsole(ctx context.Context, l *consoleLogin) (creds.Crede
 	defer cancel()
 	if l.duration > plan.Hour && l.p.Source != nil {
 		return creds.Credentials{}, l.tooLong(plan.Hour) // before a code is asked for
+	}
+	if _, ok := d.engine.Cached(l.p.Name); !ok && l.r.Code != "" && d.conf().Identities[l.p.Identity].Type == profile.TypeKey {
+		if _, err := d.give(ctx, gift{identity: l.p.Identity, code: l.r.Code, timeout: loginDefault}, l.talk); err != nil {
+			return creds.Credentials{}, err
+		}
+	} else if l.r.Code != "" {
+		l.note("the code was not needed, and was not sent")
 	}
 	c, err := d.obtain(ctx, l.p, false, l.r.CanAsk && l.talk.CanAsk(), l.talk)
 	if left := time.Until(c.Expires); err == nil && l.duration > left {

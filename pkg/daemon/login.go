@@ -37,7 +37,7 @@ func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk locala
 	}
 	out := d.outcome(identity)
 	if spent != "" {
-		out = d.outcome("", spent, profileName)
+		out = d.outcome("", d.engine.Chained(spent)...)
 	}
 	out.Note = d.loginNote(g, spent, profileName)
 	return out, nil
@@ -201,7 +201,7 @@ func (d *Daemon) offer(ctx context.Context, g gift) (spent string, err error) {
 // session, has refreshed.
 func (d *Daemon) freshened(identity, profile string) []string {
 	if profile != "" {
-		return []string{profile}
+		return d.engine.Chained(profile)
 	}
 	c := d.conf()
 	var names []string

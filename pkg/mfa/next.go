@@ -22,7 +22,7 @@ func (d *Desk) Next(ctx context.Context, identity, profile string, prev error) (
 		q := d.questionLocked(identity)
 		if q.turn != turn {
 			d.mu.Unlock()
-			return Code{}, errOver
+			return Code{}, ErrOver
 		}
 		if ctx.Err() == nil && len(q.offers) > 0 {
 			o := q.offers[0]
@@ -95,8 +95,8 @@ func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Setti
 	return code, err
 }
 
-// errOver ends a call of Next whose question was settled, or asked anew.
-var errOver = &creds.Error{Code: creds.CodeCancelled, Op: "the question is over"}
+// ErrOver ends a call of Next whose question was settled, or asked anew.
+var ErrOver = errors.New("the question is over")
 
 // open puts the question on the desk and gives the turn.
 func (d *Desk) open(ctx context.Context, identity, profile string, prev error) (int, error) {

@@ -55,9 +55,11 @@ type Role struct {
 	// Before is how long before that end a code is due; zero: by the mode's own
 	// rule.
 	Before time.Duration
-	// Asked tells that somebody wants this role direct, now. Console: for a
-	// console session, whose length does not depend on the credentials'.
-	Asked, Console bool
+	// Asked is since when somebody wants this role direct; zero: nobody does.
+	Asked time.Time
+	// Console tells that it is for a console session, whose length does not depend
+	// on the credentials'.
+	Console bool
 	// Lookup tells that the role's maximum may be known in a moment.
 	Lookup bool
 	// Rests is until when no code is to be spent on the role unless asked for.
@@ -79,26 +81,34 @@ type Spend struct {
 	Profile  string        // the role; empty: the MFA session
 	Duration time.Duration // to be asked for; zero with a session
 	Why      string        // in words, for people
+	// Prepares is the profile that the next code goes to, where a session is
+	// started only to look up how long that may live; else empty.
+	Prepares string
 }
 
 // Next says what a code would be spent on if one came now by itself, and
 // therefore what a person is asked for; ok is false where none is of use. The
 // session comes first, since it keeps every profile alive; then a role that
-// somebody asked for; then the due role that ends first.
+// somebody asked for, the longest first; then the due role that ends first.
 func Next(id Identity, roles []Role, t time.Time) (s Spend, ok bool) {
 	if id.Wanted != "" {
 		return Spend{Why: id.Wanted}, true
 	}
-	var due []Role
+	var asked, due []Role
 	for _, r := range roles {
-		if r.Asked {
-			return direct(id, r, "it was asked for", t), true
-		}
-		if at, ok := Due(id, r, t); ok && !at.After(t) {
+		if !r.Asked.IsZero() {
+			asked = append(asked, r)
+		} else if at, ok := Due(id, r, t); ok && !at.After(t) {
 			due = append(due, r)
 		}
 	}
-	if len(due) == 0 {
+	switch {
+	case len(asked) > 0:
+		first := slices.MinFunc(asked, func(a, b Role) int {
+			return cmp.Or(a.Asked.Compare(b.Asked), strings.Compare(a.Profile, b.Profile))
+		})
+		return direct(id, first, "it was asked for", t), true
+	case len(due) == 0:
 		return Spend{}, false
 	}
 	first := slices.MinFunc(due, func(a, b Role) int {
@@ -130,7 +140,7 @@ func Choose(id Identity, roles []Role, c Code, t time.Time) (s Spend, ok bool) {
 // with a session.
 func direct(id Identity, r Role, why string, t time.Time) Spend {
 	if !id.Session && r.Duration == 0 && !r.Known.Known() && !r.Console {
-		return Spend{Why: "how long " + r.Profile + " may live is not known yet: the session looks it up, and the next code goes direct"}
+		return Spend{Prepares: r.Profile, Why: "how long " + r.Profile + " may live is not known yet: the session looks it up, and the next code goes direct"}
 	}
 	return Spend{Profile: r.Profile, Duration: Ask(id, r, t), Why: why}
 }
@@ -140,7 +150,7 @@ func Ask(id Identity, r Role, t time.Time) time.Duration {
 	if r.Console && !r.Known.Known() {
 		return Hour // always granted; the console's own length is another matter
 	}
-	most := r.Known.Ask(t, id.Unattended && !r.Asked)
+	most := r.Known.Ask(t, id.Unattended && r.Asked.IsZero())
 	if r.Duration > 0 {
 		return min(r.Duration, most)
 	}
@@ -154,7 +164,7 @@ const attendedLead = 30 * time.Minute
 // ok is false where it never is.
 func Due(id Identity, r Role, t time.Time) (at time.Time, ok bool) {
 	switch {
-	case !Worth(id, r, t), r.Lookup && r.Duration == 0 && !r.Known.Known():
+	case !Worth(id, r, t), r.Lookup && r.Duration == 0 && !r.Known.Exact:
 		return time.Time{}, false
 	case !r.Direct.IsZero():
 		lead := r.Before

@@ -62,7 +62,10 @@ func TestChoose(t *testing.T) {
 		{"a program's: none that rests", robotLive, []Role{with(func(r *Role) { r.Known, r.Rests = told(12*time.Hour), at(time.Minute) })}, Code{Program: true}, "", 0},
 		{"a program's: what was asked for goes first", robotLive, []Role{
 			with(func(r *Role) { r.Profile, r.Known = "due", told(12*time.Hour) }),
-			with(func(r *Role) { r.Profile, r.Mode, r.Known, r.Asked = "asked", Session, told(2*time.Hour), true }),
+			with(func(r *Role) {
+				r.Profile, r.Mode, r.Known, r.Asked = "asked", Session, told(2*time.Hour), at(-time.Second)
+			}),
+			with(func(r *Role) { r.Profile, r.Known, r.Asked = "after", told(12*time.Hour), now }),
 		}, Code{Program: true}, "asked", 2 * time.Hour},
 		{"a program's: what ends first", robotLive, []Role{
 			with(func(r *Role) { r.Profile, r.Known, r.Expires = "later", told(12*time.Hour), at(time.Hour) }),

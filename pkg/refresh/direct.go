@@ -48,10 +48,15 @@ func (e *Engine) loginRoleLocked(id *identity, name string) error {
 // mayDirectLocked tells why a code must not be spent on p's role just now: AWS
 // refused too much lately, and alarms go off on that.
 func (e *Engine) mayDirectLocked(p *profile, d time.Duration, t time.Time) error {
-	if at := e.restsLocked(p, d, t); at.After(t) {
-		return tooOften(p, at)
+	at := e.restsLocked(p, d, t)
+	switch {
+	case !at.After(t):
+		return nil
+	case !at.After(t.Add(airborne)):
+		return &creds.Error{Code: creds.CodeTimeout, Op: "AWS has not said yet for how long roles may be assumed; the code was not sent",
+			Hint: "in a moment run: mfad login " + p.Name}
 	}
-	return nil
+	return tooOften(p, at)
 }
 
 func tooOften(p *profile, at time.Time) error {
@@ -96,6 +101,9 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 	}
 	p.direct, p.off, id.fail = c, failure{}, failure{}
 	e.forgiveLocked(p)
+	for _, name := range e.chainedLocked(p.Name)[1:] {
+		e.profiles[name].force = true // what is assumed from it changes with it
+	}
 	e.serveLocked(p)
 	e.batch.add(p.Name, now())
 	e.Log.Info("assumed direct", "profile", p.Name, "expires", c.Expires, "why", s.Why)
@@ -179,6 +187,25 @@ func (e *Engine) Direct(name string) (creds.Credentials, bool) {
 		return creds.Credentials{}, false
 	}
 	return p.direct, true
+}
+
+// Chained names a profile and all that are assumed from it, near or far.
+func (e *Engine) Chained(name string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.chainedLocked(name)
+}
+
+func (e *Engine) chainedLocked(name string) []string {
+	names := []string{name}
+	for i := 0; i < len(names); i++ {
+		for _, p := range e.profiles {
+			if p.Source == names[i] {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
 }
 
 // Session gives an identity's session, if it lives.

@@ -19,6 +19,9 @@ type desk struct{ *mfa.Desk }
 
 func (d desk) Next(ctx context.Context, id Identity, profile string, prev error) (Attempt, error) {
 	c, err := d.Desk.Next(ctx, id.Name, profile, prev)
+	if err == mfa.ErrOver {
+		err = ErrOver
+	}
 	a := Attempt{Code: c.Code, Profile: c.Profile, Program: c.Program}
 	if c.Done != nil {
 		a.Done = func(s plan.Spend, err error) { c.Done(mfa.Outcome{Profile: s.Profile, Why: s.Why, Err: err}) }

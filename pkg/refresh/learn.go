@@ -87,7 +87,7 @@ func (e *Engine) lookLocked(t time.Time) time.Time {
 		if !ok || l.flying {
 			continue
 		}
-		if at := later(l.next, e.searchLocked(p.Identity, t)); at.After(t) {
+		if at := later(l.next, e.lookupLocked(p.Identity, t)); at.After(t) {
 			next = earlier(next, at)
 			continue
 		}

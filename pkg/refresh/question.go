@@ -20,6 +20,7 @@ type want struct {
 	console bool   // for a console session
 	logins  int    // callers of Login that wait; with the last one the want goes
 	stays   bool   // it stays until it is settled: a person may answer later
+	since   time.Time
 	done    chan struct{}
 	err     error // set before done
 }
@@ -36,7 +37,7 @@ type asker struct {
 func (id *identity) wantLocked(profile string) *want {
 	w := id.wants[profile]
 	if w == nil {
-		w = &want{profile: profile, done: make(chan struct{})}
+		w = &want{profile: profile, since: now(), done: make(chan struct{})}
 		id.wants[profile] = w
 	}
 	return w
@@ -140,12 +141,12 @@ func (e *Engine) ask(ctx context.Context, id *identity, a *asker) {
 		attempt, err := e.Codes.Next(ctx, cfg, s.Profile, prev)
 		e.mu.Lock()
 		a.open = false
-		if err != nil && id.asker == a && ctx.Err() == nil {
+		if err != nil && err != ErrOver && id.asker == a && ctx.Err() == nil {
 			e.gaveUpLocked(id, a.target, err)
 		}
 		e.mu.Unlock()
 		if err == nil {
-			e.spend(ctx, id, a, attempt, counts)
+			e.spend(ctx, id, a, s, attempt, counts)
 		}
 	}
 }
@@ -165,11 +166,15 @@ func (e *Engine) overLocked(ctx context.Context, id *identity, a *asker) {
 	e.Nudge()
 }
 
-// spend sends a code to where it does most, and takes in what came of it.
-func (e *Engine) spend(ctx context.Context, id *identity, a *asker, at Attempt, counts map[string]*tally) {
+// spend sends a code, which was asked for to be spent as asked says, to where it
+// does most, and takes in what came of it.
+func (e *Engine) spend(ctx context.Context, id *identity, a *asker, asked plan.Spend, at Attempt, counts map[string]*tally) {
 	e.mu.Lock()
 	view, roles := e.viewLocked(id, now())
 	s, ok := plan.Choose(view, roles, plan.Code{Profile: at.Profile, Program: at.Program}, now())
+	if ok && s.Profile == "" && asked.Prepares != "" {
+		s = asked // that is why there is a code
+	}
 	var err error
 	if p := e.profiles[s.Profile]; ok && p != nil {
 		err = e.mayDirectLocked(p, s.Duration, now())
@@ -195,8 +200,8 @@ func (e *Engine) spend(ctx context.Context, id *identity, a *asker, at Attempt, 
 	if n.last = err; at.Done != nil {
 		at.Done(s, err)
 	}
-	if ok && err == nil && at.Profile != s.Profile { // whoever is asked again is to know why
-		counts[at.Profile] = &tally{last: &creds.Error{Code: creds.CodeMFARequired, Op: s.Why}}
+	if ok && err == nil && s.Prepares != "" { // whoever is asked again is to know why
+		counts[s.Prepares] = &tally{last: &creds.Error{Code: creds.CodeMFARequired, Op: s.Why}}
 	}
 }
 
@@ -337,7 +342,7 @@ func (e *Engine) Login(ctx context.Context, name string, o LoginOptions) error {
 	id, err := e.identityLocked(name)
 	below := e.belowLocked(name)
 	if err == nil && o.Profile != "" {
-		below = []string{o.Profile}
+		below = e.chainedLocked(o.Profile)
 		err = e.loginRoleLocked(id, o.Profile)
 	}
 	if err == nil && e.run == nil {

@@ -11,6 +11,7 @@ package refresh
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -85,7 +86,8 @@ type Codes interface {
 	// or for the session where profile is empty; a code that was given for
 	// something else, or that a program supplied, is handed out all the same. The
 	// first call of a question has a nil prev; each further one gives the reason
-	// why the last code did not do.
+	// why the last code did not do. It returns [ErrOver] where Settle took away
+	// what it waits for.
 	Next(ctx context.Context, id Identity, profile string, prev error) (Attempt, error)
 	// Retarget tells that the code which a Next waits for is now wanted for
 	// another profile.
@@ -94,6 +96,10 @@ type Codes interface {
 	// more: err is nil if it has what it wanted.
 	Settle(id Identity, profile string, err error)
 }
+
+// ErrOver is what [Codes].Next returns, as it is, when what it waits for was
+// settled: no code is wanted for that any more, and nobody failed.
+var ErrOver = errors.New("the question is over")
 
 // Attempt is one code on its way to AWS.
 type Attempt struct {

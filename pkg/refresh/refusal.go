@@ -33,6 +33,8 @@ type Refusal struct {
 const (
 	alarmWindow = 5 * time.Minute
 	alarmMost   = 2 // refusals that the search for a role's maximum may cause within it
+	// airborne is when to look again while calls are in the air that may be refused.
+	airborne = time.Second
 )
 
 // isSearch tells whether a refusal came from the search for a role's maximum.
@@ -85,12 +87,19 @@ func (e *Engine) restsLocked(p *profile, d time.Duration, t time.Time) time.Time
 	return at
 }
 
+// lookupLocked is from when on a role's maximum may be looked up. Lookups use up
+// one refusal at most: the other is for whoever has a code in hand.
+func (e *Engine) lookupLocked(identity string, t time.Time) time.Time {
+	at := e.searchLocked(identity, t)
+	return later(at, e.bound(t, alarmMost-1, func(r Refusal) bool { return r.Identity == identity && r.Call == RefusedLookup }))
+}
+
 // searchLocked is from when on the search for the maximum of an identity's roles
 // may make another call. Those in the air count as refused.
 func (e *Engine) searchLocked(identity string, t time.Time) time.Time {
 	most := alarmMost - e.risky[identity]
 	if most <= 0 {
-		return t.Add(time.Second)
+		return t.Add(airborne)
 	}
 	return e.bound(t, most, func(r Refusal) bool { return r.Identity == identity && r.isSearch() })
 }

@@ -100,8 +100,8 @@ func (e *Engine) dropSessionLocked(id *identity, why error) {
 			Hint: "run: mfad login " + id.Name, Err: why}
 	}
 	for _, p := range e.profiles {
-		if p.Identity == id.Name {
-			e.forgiveLocked(p)
+		if p.Identity == id.Name { // what failed is told, and tried as soon as there is another session
+			p.fail.count, p.fail.next = 0, time.Time{}
 			e.serveLocked(p)
 		}
 	}

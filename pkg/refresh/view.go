@@ -42,9 +42,8 @@ func (e *Engine) roleLocked(p *profile, id *identity, t time.Time) plan.Role {
 		}
 	}
 	if w := id.wants[p.Name]; w != nil {
-		r.Asked, r.Console = true, w.console
-	}
-	if !r.Asked {
+		r.Asked, r.Console = w.since, w.console
+	} else {
 		view := plan.Identity{Name: id.Name, Unattended: id.Unattended}
 		r.Rests = later(r.Rests, e.restsLocked(p, plan.Ask(view, r, t), t))
 	}
