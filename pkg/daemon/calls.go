@@ -32,7 +32,9 @@ func (c caller) StartSession(ctx context.Context, id refresh.Identity, code cred
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	c.d.store.add(id, got) // before anything else can go wrong: it cost a code
+	if !c.d.isLocked() { // a lock that came meanwhile wants nothing kept
+		c.d.store.add(id, got) // before anything else can go wrong: it cost a code
+	}
 	return got, nil
 }
 
@@ -49,7 +51,9 @@ func (c caller) AssumeDirect(ctx context.Context, id refresh.Identity, p refresh
 	if err != nil {
 		return creds.Credentials{}, err
 	}
-	c.d.store.addDirect(p, got)
+	if !c.d.isLocked() {
+		c.d.store.addDirect(p, got)
+	}
 	return got, nil
 }
 
@@ -62,12 +66,13 @@ func (c caller) spend(ctx context.Context, id refresh.Identity, target string, c
 		return creds.Credentials{}, err
 	}
 	// Noted before it is sent: a daemon that is killed now must not send it again.
-	if err := c.d.store.spend(id.Serial, code, time.Now()); err != nil {
+	unspend, err := c.d.store.spend(id.Serial, code, time.Now())
+	if err != nil {
 		return creds.Credentials{}, err
 	}
 	got, err := call(key)
 	if _, unsent := errors.AsType[*awsapi.NotSentError](err); unsent {
-		c.d.store.unspend(id.Serial)
+		unspend()
 	}
 	if creds.IsTransient(err) {
 		err = &creds.Error{Code: creds.CodeOf(err), Op: err.Error(),

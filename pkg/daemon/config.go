@@ -51,7 +51,7 @@ func (d *Daemon) configure() {
 		id := c.Identities[name]
 		ids = append(ids, refresh.Identity{
 			Name: name, Serial: id.MFASerial, Account: first(profile.Account(id.MFASerial), profile.Account(d.userARN(name))), SessionDuration: id.SessionDuration,
-			Unattended: id.MFAProcess != "" && id.MFAProcessUnattended,
+			Unattended: id.MFAProcess != "" && id.MFAProcessUnattended && slices.Contains(methods(c), mfa.Process),
 			Federated:  id.Type != profile.TypeKey, Fingerprint: id.Type + " " + id.MFASerial,
 		})
 	}
@@ -79,19 +79,24 @@ func role(p *profile.Profile) creds.Role {
 	return r
 }
 
-// settings says how each identity's codes are got. Auto takes a program where
-// there is one, and a terminal.
-func settings(c *profile.Config) map[string]mfa.Settings {
-	methods := []mfa.Method{mfa.Process, mfa.Terminal}
-	if c.Defaults.Prompt != nil {
-		methods = nil
-		for _, m := range c.Defaults.Prompt {
-			methods = append(methods, mfa.Method(m))
-		}
+// methods are the ways to get a code, in order. Auto takes a program where there
+// is one, and a terminal.
+func methods(c *profile.Config) []mfa.Method {
+	if c.Defaults.Prompt == nil {
+		return []mfa.Method{mfa.Process, mfa.Terminal}
 	}
+	var ms []mfa.Method
+	for _, m := range c.Defaults.Prompt {
+		ms = append(ms, mfa.Method(m))
+	}
+	return ms
+}
+
+// settings says how each identity's codes are got.
+func settings(c *profile.Config) map[string]mfa.Settings {
 	all := map[string]mfa.Settings{}
 	for name, id := range c.Identities {
-		all[name] = mfa.Settings{Serial: id.MFASerial, Process: id.MFAProcess, Unattended: id.MFAProcessUnattended, Methods: methods}
+		all[name] = mfa.Settings{Serial: id.MFASerial, Process: id.MFAProcess, Unattended: id.MFAProcessUnattended, Methods: methods(c)}
 	}
 	return all
 }

@@ -104,10 +104,14 @@ func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds
 		if l.r.Code != "" {
 			l.note("the code was not needed, and was not sent")
 		}
-		if l.duration == 0 {
-			l.note("the console lasts as long as the credentials; up to 12h, without a code: --duration 12h")
+		if l.duration > 0 {
+			return c, l.duration, nil
 		}
-		return c, l.duration, nil
+		l.note("the console lasts as long as the credentials; up to 12h, without a code: --duration 12h")
+		if served, ok := d.engine.Cached(l.p.Name); ok {
+			c = served // they live longer
+		}
+		return c, 0, nil
 	}
 	if c, ok := d.engine.Cached(l.p.Name); ok && l.r.Code == "" && time.Until(c.Expires) >= l.duration {
 		l.noteLife()
@@ -148,7 +152,7 @@ func (d *Daemon) boundConsole(ctx context.Context, l *consoleLogin) (creds.Crede
 		l.note("the code was not needed, and was not sent")
 	}
 	c, err := d.obtain(ctx, l.p, false, l.r.CanAsk && l.talk.CanAsk(), l.talk)
-	if left := time.Until(c.Expires); err == nil && l.duration > left {
+	if left := time.Until(c.Expires); err == nil && l.duration > left+time.Minute { // a minute is nothing to a person
 		return creds.Credentials{}, l.tooLong(left)
 	}
 	if err == nil {

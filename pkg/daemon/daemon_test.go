@@ -123,38 +123,58 @@ func TestACodeIsSpentOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := func() *store {
-		s := &store{log: slog.New(slog.DiscardHandler)}
+		s := &store{log: slog.New(slog.DiscardHandler), dir: dir}
 		s.use(state.OpenSessions(dir, key))
 		return s
 	}
 	now := time.Now()
 	code, other := creds.NewSecret("123456"), creds.NewSecret("654321")
 	s := start()
-	if err := s.spend("serial", code, now); err != nil {
+	if _, err := s.spend("serial", code, now); err != nil {
 		t.Fatal(err)
 	}
 	for name, s := range map[string]*store{"same daemon": s, "after a crash": start()} {
-		if err := s.spend("serial", code, now.Add(30*time.Second)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
+		if _, err := s.spend("serial", code, now.Add(30*time.Second)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
 			t.Errorf("%s: %v, want mfa_used_code", name, err)
 		}
 	}
-	if err := s.spend("another device", code, now); err != nil {
+	if _, err := s.spend("another device", code, now); err != nil {
 		t.Errorf("another device's like code: %v", err)
 	}
-	if err := s.spend("serial", code, now.Add(time.Hour)); err != nil {
+	if _, err := s.spend("serial", code, now.Add(time.Hour)); err != nil {
 		t.Errorf("the same digits an hour later: %v", err)
 	}
-	if err := s.spend("serial", other, now.Add(time.Hour)); err != nil {
-		t.Errorf("the next code: %v", err)
+	unspend, err := s.spend("serial", other, now.Add(time.Hour))
+	if err != nil {
+		t.Fatalf("the next code: %v", err)
 	}
-	if err := s.spend("serial", code, now.Add(time.Hour+30*time.Second)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
+	if _, err := s.spend("serial", code, now.Add(time.Hour+30*time.Second)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
 		t.Errorf("a code before the last one: %v, want mfa_used_code", err)
 	}
-	s.unspend("serial")
-	if err := s.spend("serial", other, now.Add(time.Hour)); err != nil {
+	unspend()
+	if _, err := start().spend("serial", code, now.Add(time.Hour+30*time.Second)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
+		t.Errorf("a code before one that never left, after a crash: %v, want mfa_used_code", err)
+	}
+	if _, err := s.spend("serial", other, now.Add(time.Hour)); err != nil {
 		t.Errorf("a code that never left: %v", err)
 	}
-	if err := (&store{}).spend("serial", code, now); creds.CodeOf(err) != creds.CodeKeyringLocked {
+	// Two identities on one device: what never left is the first one's.
+	third, fourth := creds.NewSecret("333333"), creds.NewSecret("444444")
+	unspend, err = s.spend("serial", third, now.Add(2*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.spend("serial", fourth, now.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	unspend()
+	if _, err := s.spend("serial", fourth, now.Add(2*time.Hour)); creds.CodeOf(err) != creds.CodeMFAUsedCode {
+		t.Errorf("the code that AWS took: %v, want mfa_used_code", err)
+	}
+	if _, err := s.spend("serial", third, now.Add(2*time.Hour)); err != nil {
+		t.Errorf("the code that never left: %v", err)
+	}
+	if _, err := (&store{}).spend("serial", code, now); creds.CodeOf(err) != creds.CodeKeyringLocked {
 		t.Errorf("before the keyring is open: %v, want keyring_locked", err)
 	}
 }
@@ -165,7 +185,7 @@ func TestTheStoreGivesBackWhatItKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &store{log: slog.New(slog.DiscardHandler)}
+	s := &store{log: slog.New(slog.DiscardHandler), dir: dir}
 	s.use(state.OpenSessions(dir, key))
 	c := creds.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: creds.NewSecret("s"), SessionToken: creds.NewSecret("t"),
 		Issued: time.Now().UTC().Truncate(time.Second), Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second), Principal: "arn"}

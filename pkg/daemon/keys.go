@@ -96,8 +96,9 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 	d.keyring.ready = true
 	d.mu.Unlock()
 	if !was {
-		d.configure() // from now on each load of the config does
-		d.engine.Restore(d.store.restored())
+		left := d.store.restored() // before the engine publishes what it has, which is nothing yet
+		d.configure()              // from now on each load of the config does
+		d.engine.Restore(left)
 	}
 	return nil
 }

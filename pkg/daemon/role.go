@@ -38,12 +38,12 @@ func (d *Daemon) Role(ctx context.Context, r localapi.RoleRequest, talk localapi
 			return localapi.RoleAnswer{}, err
 		}
 	}
-	info, lookErr := d.lookUp(ctx, p)
+	info, by, lookErr := d.lookUp(ctx, p)
 	if a.LookError = localapi.WireError(lookErr); lookErr == nil {
 		a.Trust = trustHints(info.Trust)
 	}
 	if most != 0 {
-		if err := d.setMaximum(ctx, p, most, info.Description); err != nil {
+		if err := d.setMaximum(ctx, p, most, by, info.Description); err != nil {
 			return localapi.RoleAnswer{}, err
 		}
 	}
@@ -95,23 +95,26 @@ func (d *Daemon) signers(p *profile.Profile) []creds.Credentials {
 	return all
 }
 
-// lookUp asks AWS about a role, with whatever is at hand.
-func (d *Daemon) lookUp(ctx context.Context, p *profile.Profile) (awsapi.RoleInfo, error) {
+// lookUp asks AWS about a role, with whatever is at hand, and tells what worked.
+func (d *Daemon) lookUp(ctx context.Context, p *profile.Profile) (info awsapi.RoleInfo, by creds.Credentials, err error) {
 	cl, err := d.client(d.conf().Region(p))
 	if err != nil {
-		return awsapi.RoleInfo{}, err
+		return info, by, err
 	}
 	err = &creds.Error{Code: creds.CodeMFARequired, Op: "there is neither a session nor a role to ask AWS with", Hint: "run: mfad login " + p.Identity}
 	ctx = about(ctx, subject{identity: p.Identity, profile: p.Name})
 	for _, from := range d.signers(p) {
-		var info awsapi.RoleInfo
+		if at := d.engine.MayLook(p.Identity); !at.IsZero() {
+			return info, by, &creds.Error{Code: creds.CodeRefused, Op: "AWS refused two such calls within five minutes, and is not asked again yet",
+				Hint: "at " + at.Local().Format("15:04:05") + " run: mfad role " + p.Name}
+		}
 		if info, err = roleInfo(ctx, cl, from, p.RoleARN); err == nil {
 			d.engine.Looked(p.Name, from, info.MaxSessionDuration, nil)
-			return info, nil
+			return info, from, nil
 		}
 		d.engine.Looked(p.Name, from, 0, err)
 	}
-	return awsapi.RoleInfo{}, err
+	return awsapi.RoleInfo{}, by, err
 }
 
 // maySetMaximum checks that a role's maximum can be set now: with a living
@@ -120,10 +123,7 @@ func (d *Daemon) maySetMaximum(ctx context.Context, p *profile.Profile, most tim
 	if most < time.Hour || most > 12*time.Hour {
 		return &creds.Error{Code: creds.CodeUsage, Op: "AWS takes a maximum of 1h to 12h", Hint: "add --set-max-duration 12h"}
 	}
-	d.mu.Lock()
-	locked := d.locked
-	d.mu.Unlock()
-	if locked {
+	if d.isLocked() {
 		return refresh.ErrLocked
 	}
 	if id := d.conf().Identities[p.Identity]; id.Type == profile.TypeKey {
@@ -138,8 +138,9 @@ func (d *Daemon) maySetMaximum(ctx context.Context, p *profile.Profile, most tim
 
 // setMaximum changes a role's MaxSessionDuration, or says how somebody who may
 // does it. UpdateRole without a description is not said to keep the old one: it
-// is handed back where it could be read.
-func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.Duration, description *string) error {
+// is handed back where it could be read. By is who may read the role; AWS is asked
+// once, since refusals set off alarms.
+func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.Duration, by creds.Credentials, description *string) error {
 	cl, err := d.client(d.conf().Region(p))
 	if err != nil {
 		return err
@@ -147,11 +148,15 @@ func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.D
 	name := profile.RoleName(p.RoleARN)
 	err = &creds.Error{Code: creds.CodeMFARequired, Op: "there is neither a session nor a role to ask AWS with"}
 	ctx = about(ctx, subject{identity: p.Identity, profile: p.Name})
-	for _, from := range d.signers(p) {
-		if err = cl.SetMaxSessionDuration(ctx, from, name, most, description); err == nil {
+	if all := d.signers(p); by.IsZero() && len(all) > 0 {
+		by = all[0]
+	}
+	if !by.IsZero() {
+		if err = cl.SetMaxSessionDuration(ctx, by, name, most, description); err == nil {
 			d.engine.Set(p.Name, most)
 			return nil
 		}
+		d.engine.Refused(p.Name, err)
 	}
 	if creds.CodeOf(err) != creds.CodeAccessDenied {
 		return err
@@ -160,6 +165,13 @@ func (d *Daemon) setMaximum(ctx context.Context, p *profile.Profile, most time.D
 		Hint: "whoever may change roles in account " + profile.Account(p.RoleARN) + " runs: aws iam update-role --role-name " + name +
 			" --max-session-duration " + strconv.Itoa(int(most/time.Second)),
 		Err: err}
+}
+
+// isLocked tells whether mfad is locked.
+func (d *Daemon) isLocked() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.locked
 }
 
 // userARN is the user whose key an identity has; empty if not known.

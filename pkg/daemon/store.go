@@ -75,7 +75,7 @@ func (s *store) restored() refresh.Saved {
 	}
 	r.Profiles, r.Spare, r.Roles = restoredProfiles(s.saved.Profiles), restoredProfiles(s.saved.Spare), maps.Clone(s.roles)
 	for _, x := range s.saved.Refusals {
-		r.Refusals = append(r.Refusals, refresh.Refusal{Time: x.Time, Identity: x.Identity, Profile: x.Profile, Call: refresh.RefusedCall(x.Call),
+		r.Refusals = append(r.Refusals, refresh.Refusal{Time: x.Time, Identity: x.Identity, Profile: x.Profile, RoleARN: x.RoleARN, Call: refresh.RefusedCall(x.Call),
 			Code: x.Code, Message: x.Message, Hint: x.Hint, Fingerprint: x.Fingerprint})
 	}
 	return r
@@ -107,7 +107,7 @@ func (s *store) keep(r refresh.Saved) error {
 	}
 	s.saved.Profiles, s.saved.Spare, s.saved.Refusals = savedProfiles(r.Profiles), savedProfiles(r.Spare), nil
 	for _, x := range r.Refusals {
-		s.saved.Refusals = append(s.saved.Refusals, state.Refusal{Time: x.Time, Identity: x.Identity, Profile: x.Profile, Call: string(x.Call),
+		s.saved.Refusals = append(s.saved.Refusals, state.Refusal{Time: x.Time, Identity: x.Identity, Profile: x.Profile, RoleARN: x.RoleARN, Call: string(x.Call),
 			Code: x.Code, Message: x.Message, Hint: x.Hint, Fingerprint: x.Fingerprint})
 	}
 	return errors.Join(s.flushLocked(), s.keepRolesLocked(r.Roles))
@@ -123,8 +123,11 @@ func (s *store) keepRolesLocked(roles map[string]plan.Known) error {
 	for arn, k := range roles {
 		all[arn] = state.Role(k)
 	}
+	if err := s.dir.SaveRoles(all); err != nil {
+		return err
+	}
 	s.roles = maps.Clone(roles)
-	return s.dir.SaveRoles(all)
+	return nil
 }
 
 // addDirect stores credentials that came with a code, at once.
@@ -162,18 +165,19 @@ func (s *store) flushLocked() error {
 }
 
 // spend notes, durably, that a code is about to be sent. A code that was sent
-// before is refused: AWS would refuse it too, and count that.
-func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
+// before is refused: AWS would refuse it too, and count that. Unspend takes the
+// note back, for a request that never left this machine.
+func (s *store) spend(serial string, code creds.Secret, t time.Time) (unspend func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {
-		return &creds.Error{Code: creds.CodeKeyringLocked, Op: "the keyring is not open yet", Hint: "run: mfad unlock"}
+		return nil, &creds.Error{Code: creds.CodeKeyringLocked, Op: "the keyring is not open yet", Hint: "run: mfad unlock"}
 	}
 	mac := s.file.CodeMAC(serial, code.Reveal())
 	used, ok := s.saved.Devices[serial]
 	again := ok && mac != "" && used.CodeMAC == mac && t.Sub(time.Unix(used.Step*30, 0)).Abs() < codeLife
 	if at, ok := s.sent[sentCode{serial, mac}]; again || ok && t.Sub(at).Abs() < codeLife {
-		return &creds.Error{Code: creds.CodeMFAUsedCode, Op: "this code was used already, and AWS takes each only once",
+		return nil, &creds.Error{Code: creds.CodeMFAUsedCode, Op: "this code was used already, and AWS takes each only once",
 			Hint: "wait for the next code"}
 	}
 	if s.sent == nil {
@@ -183,22 +187,27 @@ func (s *store) spend(serial string, code creds.Secret, t time.Time) error {
 	s.sent[sentCode{serial, mac}] = t
 	s.saved.Devices[serial] = state.Device{Step: t.Unix() / 30, CodeMAC: mac}
 	if err := s.flushLocked(); err != nil { // it will not be sent
-		delete(s.sent, sentCode{serial, mac})
-		if delete(s.saved.Devices, serial); ok {
-			s.saved.Devices[serial] = used
-		}
-		return err
+		s.forgetCodeLocked(serial, mac, used)
+		return nil, err
 	}
-	return nil
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.forgetCodeLocked(serial, mac, used)
+		if err := s.flushLocked(); err != nil {
+			s.log.Error("store the sessions", "error", err)
+		}
+	}, nil
 }
 
-// unspend takes back a spend whose request never left this machine.
-func (s *store) unspend(serial string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sent, sentCode{serial, s.saved.Devices[serial].CodeMAC})
-	delete(s.saved.Devices, serial)
-	if err := s.flushLocked(); err != nil {
-		s.log.Error("store the sessions", "error", err)
+// forgetCodeLocked takes back that a code was sent; before is the device's record
+// of the one before it.
+func (s *store) forgetCodeLocked(serial, mac string, before state.Device) {
+	delete(s.sent, sentCode{serial, mac})
+	if s.saved.Devices[serial].CodeMAC != mac {
+		return // another code of the device was sent meanwhile
+	}
+	if s.saved.Devices[serial] = before; before == (state.Device{}) {
+		delete(s.saved.Devices, serial)
 	}
 }

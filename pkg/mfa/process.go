@@ -20,10 +20,17 @@ const processTimeout = 30 * time.Second
 // a step, and AWS takes each once: within the step of the last code it waits for
 // the next, and so it does if the last code had been used before.
 func (d *Desk) runProcess(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
-	d.mu.Lock()
-	last := d.steps[set.Serial]
-	d.mu.Unlock()
-	if t := time.Now(); d.stepOf(t) == last || creds.CodeOf(prev) == creds.CodeMFAUsedCode {
+	for wait := creds.CodeOf(prev) == creds.CodeMFAUsedCode; ; wait = false {
+		d.mu.Lock()
+		t := time.Now()
+		free := d.stepOf(t) != d.steps[set.Serial] && !wait
+		if free { // reserved: another identity may have the same device
+			d.steps[set.Serial] = d.stepOf(t)
+		}
+		d.mu.Unlock()
+		if free {
+			break
+		}
 		if err := sleep(ctx, d.untilNextStep(t)); err != nil {
 			return creds.Secret{}, err
 		}

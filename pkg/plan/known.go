@@ -21,6 +21,8 @@ type Known struct {
 	// MaxAge is how old an MFA may be for the role's trust policy
 	// (aws:MultiFactorAuthAge), as learned from refusals; zero: nothing was learned.
 	MaxAge time.Duration
+	// AgeTried is when MaxAge was learned, or last put to the test.
+	AgeTried time.Time
 }
 
 // Daily is how often AWS is asked again for what it said before.
@@ -94,7 +96,10 @@ func (k Known) Denied(d time.Duration, t time.Time) Known {
 		k.Maximum, k.Exact, k.How, k.Learned = 0, false, "", time.Time{}
 		k.LookedSession, k.LookedRole = time.Time{}, time.Time{}
 	}
-	k.Refused, k.RefusedAt = d, t
+	if k.Refused == 0 || d < k.Refused {
+		k.Refused = d
+	}
+	k.RefusedAt = t
 	return k
 }
 

@@ -34,7 +34,11 @@ type Identity struct {
 	// Unattended tells that codes come without a person.
 	Unattended bool
 	Session    bool // one lives
-	// Wanted says why a session is to be started now; empty: none is.
+	// Asked is since when somebody has come to give a code for a session; zero:
+	// nobody has.
+	Asked time.Time
+	// Wanted says why a session is to be started now, by itself or for a program
+	// that waits; empty: none is.
 	Wanted string
 }
 
@@ -55,8 +59,10 @@ type Role struct {
 	// Before is how long before that end a code is due; zero: by the mode's own
 	// rule.
 	Before time.Duration
-	// Asked is since when somebody wants this role direct; zero: nobody does.
+	// Asked is since when somebody has come to give a code for this role; zero:
+	// nobody has. Waits tells that a program waits for one.
 	Asked time.Time
+	Waits bool
 	// Console tells that it is for a console session, whose length does not depend
 	// on the credentials'.
 	Console bool
@@ -87,38 +93,44 @@ type Spend struct {
 }
 
 // Next says what a code would be spent on if one came now by itself, and
-// therefore what a person is asked for; ok is false where none is of use. The
-// session comes first, since it keeps every profile alive; then a role that
-// somebody asked for, the longest first; then the due role that ends first.
+// therefore what a person is asked for; ok is false where none is of use. First
+// comes what people have come to give a code for, in their order; then the
+// session, since it keeps every profile alive; then a role that a program waits
+// for; then the due role that ends first.
 func Next(id Identity, roles []Role, t time.Time) (s Spend, ok bool) {
-	if id.Wanted != "" {
-		return Spend{Why: id.Wanted}, true
-	}
-	var asked, due []Role
+	var asked, waits, due []Role
 	for _, r := range roles {
-		if !r.Asked.IsZero() {
+		switch at, isDue := Due(id, r, t); {
+		case !r.Asked.IsZero():
 			asked = append(asked, r)
-		} else if at, ok := Due(id, r, t); ok && !at.After(t) {
+		case r.Waits:
+			waits = append(waits, r)
+		case isDue && !at.After(t):
 			due = append(due, r)
 		}
 	}
-	switch {
-	case len(asked) > 0:
-		first := slices.MinFunc(asked, func(a, b Role) int {
-			return cmp.Or(a.Asked.Compare(b.Asked), strings.Compare(a.Profile, b.Profile))
+	for _, rs := range [][]Role{asked, waits, due} {
+		slices.SortFunc(rs, func(a, b Role) int {
+			return cmp.Or(a.Asked.Compare(b.Asked), a.Expires.Compare(b.Expires), strings.Compare(a.Profile, b.Profile))
 		})
-		return direct(id, first, "it was asked for", t), true
+	}
+	switch {
+	case len(asked) > 0 && (id.Asked.IsZero() || asked[0].Asked.Before(id.Asked)):
+		return direct(id, asked[0], "it was asked for", t), true
+	case !id.Asked.IsZero():
+		return Spend{Why: "one session freshens every profile of " + id.Name}, true
+	case id.Wanted != "":
+		return Spend{Why: id.Wanted}, true
+	case len(waits) > 0:
+		return direct(id, waits[0], "a program waits for it", t), true
 	case len(due) == 0:
 		return Spend{}, false
 	}
-	first := slices.MinFunc(due, func(a, b Role) int {
-		return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.Profile, b.Profile))
-	})
 	why := "mfa = direct"
-	if first.Mode != Direct {
+	if due[0].Mode != Direct {
 		why = "mfa = auto, and codes come by themselves"
 	}
-	return direct(id, first, why, t), true
+	return direct(id, due[0], why, t), true
 }
 
 // Choose says what a code is spent on; ok is false where it is of no use.
@@ -147,7 +159,7 @@ func direct(id Identity, r Role, why string, t time.Time) Spend {
 
 // Ask is the duration to ask for when a role is assumed direct.
 func Ask(id Identity, r Role, t time.Time) time.Duration {
-	if r.Console && !r.Known.Known() {
+	if r.Console && !r.Known.Safe(r.Known.Ask(t, false)) {
 		return Hour // always granted; the console's own length is another matter
 	}
 	most := r.Known.Ask(t, id.Unattended && r.Asked.IsZero())
@@ -200,7 +212,7 @@ func Worth(id Identity, r Role, t time.Time) bool {
 // Want says what a code is to be asked for on behalf of a profile that has
 // nothing usable: the profile itself, direct, or (false) the session.
 func Want(id Identity, r Role, t time.Time) bool {
-	return r.Mode == Direct && !id.Unattended && Worth(id, r, t) && (id.Session || r.Duration > 0 || r.Known.Known())
+	return r.Mode == Direct && !id.Unattended && !r.Rests.After(t) && Worth(id, r, t) && (id.Session || r.Duration > 0 || r.Known.Known())
 }
 
 // Reason says in words how a role is served, and what would be longer.

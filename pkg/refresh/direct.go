@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -38,8 +39,9 @@ func (e *Engine) loginRoleLocked(id *identity, name string) error {
 		return noProfile(name)
 	}
 	t := now()
-	if at := e.triedLocked(p, t); at.After(t) {
-		return tooOften(p, at)
+	view, _ := e.viewLocked(id, t)
+	if err := e.mayDirectLocked(p, plan.Ask(view, e.roleLocked(p, id, t), t), t); err != nil {
+		return err
 	}
 	p.off = failure{}
 	return nil
@@ -70,9 +72,15 @@ func tooOften(p *profile, at time.Time) error {
 func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg Identity, s plan.Spend, at Attempt, n *tally) error {
 	e.mu.Lock()
 	p := e.profiles[s.Profile]
-	if p == nil || id.asker != a || e.locked {
+	err := withdrawn(id)
+	if p != nil && id.asker == a && !e.locked {
+		if err = e.mayDirectLocked(p, s.Duration, now()); err != nil {
+			e.settleLocked(id, p.Name, err)
+		}
+	}
+	if err != nil { // it is not sent
 		e.mu.Unlock()
-		return withdrawn(id)
+		return err
 	}
 	ask := p.Profile
 	ask.Role.Duration = s.Duration
@@ -93,7 +101,7 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 		err = e.tooLongLocked(p, err)
 	}
 	if e.profiles[p.Name] != p || p.Fingerprint != ask.Fingerprint || e.locked {
-		return err // the configuration went on meanwhile
+		return cmp.Or(err, withdrawn(id)) // the configuration went on meanwhile
 	}
 	if err != nil {
 		e.directFailedLocked(ctx, id, p, err, n)

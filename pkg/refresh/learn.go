@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -47,13 +48,21 @@ func (e *Engine) lookSignerLocked(p *profile, id *identity, t time.Time) (c cred
 	if k.Exact && !stale(k.Learned) {
 		return c, false, false
 	}
-	if !id.Federated && id.session.UsableAt(t) && sameAccount(id.Account, p.Role.ARN) && stale(k.LookedSession) {
+	if !id.Federated && id.session.UsableAt(t) && sameAccount(id.Account, p.Role.ARN) && stale(k.LookedSession) && !e.blindLocked(id, t) {
 		return id.session, false, true
 	}
 	if p.current.UsableAt(t) && stale(k.LookedRole) {
 		return p.current, true, true
 	}
 	return c, false, false
+}
+
+// blindLocked tells whether AWS refused GetRole to an identity's session within a
+// day: a permission is seldom for one role alone.
+func (e *Engine) blindLocked(id *identity, t time.Time) bool {
+	return slices.ContainsFunc(e.refusals, func(r Refusal) bool {
+		return r.Identity == id.Name && r.Call == RefusedSessionLookup && t.Sub(r.Time).Abs() < plan.Daily
+	})
 }
 
 // lookAheadLocked tells whether p's maximum may be known in a moment: it is being
@@ -65,6 +74,9 @@ func (e *Engine) lookAheadLocked(p *profile, id *identity, t time.Time) bool {
 	l := e.looks[p.Role.ARN]
 	if l.flying {
 		return true
+	}
+	if later(l.next, e.lookupLocked(p.Identity, t)).After(t.Add(airborne)) {
+		return false // put off: not in a moment
 	}
 	if _, _, ok := e.lookSignerLocked(p, id, t); ok {
 		return true
@@ -138,9 +150,13 @@ func (e *Engine) lookedLocked(p *profile, cfg Profile, from creds.Credentials, o
 		k = k.Told(d, how, t)
 	} else {
 		e.Log.Debug("the role's maximum cannot be looked up", "profile", cfg.Name, "how", how, "error", err)
-		e.refuseLocked(p, RefusedLookup, err, t)
-		if isGone(err) && own {
-			e.dropDirectLocked(p, from)
+		call := RefusedSessionLookup
+		if own {
+			call = RefusedLookup
+		}
+		e.refuseLocked(p, call, err, t)
+		if isGone(err) && own && p.direct.AccessKeyID == from.AccessKeyID {
+			e.checkDirectLocked(p) // IAM may not know them yet: STS is asked
 		}
 	}
 	e.known[arn] = k
@@ -156,14 +172,26 @@ func (e *Engine) lookedLocked(p *profile, cfg Profile, from creds.Credentials, o
 // policy lets an MFA be.
 func (e *Engine) youngLocked(p *profile, age time.Duration, err error) {
 	switch {
-	case creds.CodeOf(err) == creds.CodeAccessDenied && age >= time.Minute:
+	case creds.CodeOf(err) == creds.CodeAccessDenied && age < time.Minute:
+		p.deniedYoung, p.deniedAt = true, 0 // its age is not what is wrong
+	case creds.CodeOf(err) == creds.CodeAccessDenied && !p.deniedYoung:
+		if k := e.known[p.Role.ARN]; k.MaxAge > 0 && age >= k.MaxAge {
+			k.AgeTried = now()
+			e.known[p.Role.ARN] = k
+		}
 		if p.deniedAt == 0 || age < p.deniedAt {
 			p.deniedAt = age
 		}
+	case err == nil && p.deniedYoung:
+		p.deniedYoung = false
+	case err == nil && e.known[p.Role.ARN].MaxAge > 0 && age >= e.known[p.Role.ARN].MaxAge:
+		k := e.known[p.Role.ARN]
+		k.MaxAge, k.AgeTried = 0, time.Time{} // it is not so, or not any more
+		e.known[p.Role.ARN], p.deniedAt = k, 0
 	case err == nil && p.deniedAt > 0:
 		if age < p.deniedAt {
 			k := e.known[p.Role.ARN]
-			k.MaxAge = p.deniedAt.Truncate(time.Second)
+			k.MaxAge, k.AgeTried = p.deniedAt.Truncate(time.Second), now()
 			e.known[p.Role.ARN] = k
 			e.Log.Info("the role wants a young MFA", "profile", p.Name, "younger_than", k.MaxAge)
 		}
@@ -235,6 +263,26 @@ func (e *Engine) Looked(name string, from creds.Credentials, d time.Duration, er
 	e.lookedLocked(p, p.Profile, from, own, d, err, now())
 	e.changedLocked()
 	e.Nudge()
+}
+
+// MayLook tells from when on AWS may be asked about an identity's roles: it
+// refused that lately, and alarms go off on more. Zero: now.
+func (e *Engine) MayLook(identity string) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if at := e.searchLocked(identity, now()); at.After(now()) {
+		return at
+	}
+	return time.Time{}
+}
+
+// Refused takes in that AWS refused to change a profile's role.
+func (e *Engine) Refused(name string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.profiles[name]; p != nil {
+		e.refuseLocked(p, RefusedUpdate, err, now())
+	}
 }
 
 // Set takes in that somebody set the maximum of a profile's role.

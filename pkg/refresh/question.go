@@ -55,10 +55,16 @@ func (e *Engine) settleLocked(id *identity, profile string, err error) {
 	e.Nudge()
 }
 
-// dropWantsLocked settles what is wanted for profiles that are gone.
+// dropWantsLocked settles what is wanted for profiles that are gone, or are not to
+// have a code of their own any more.
 func (e *Engine) dropWantsLocked(id *identity) {
-	for name := range id.wants {
-		if p := e.profiles[name]; name != "" && (p == nil || p.Identity != id.Name || p.Source != "" || p.Role.ARN == "") {
+	view, _ := e.viewLocked(id, now())
+	for name, w := range id.wants {
+		p := e.profiles[name]
+		switch {
+		case name == "":
+		case p == nil || p.Identity != id.Name || p.Source != "" || p.Role.ARN == "",
+			w.logins == 0 && !plan.Want(view, e.roleLocked(p, id, now()), now()):
 			e.settleLocked(id, name, withdrawn(id))
 		}
 	}
@@ -175,12 +181,9 @@ func (e *Engine) spend(ctx context.Context, id *identity, a *asker, asked plan.S
 	if ok && s.Profile == "" && asked.Prepares != "" {
 		s = asked // that is why there is a code
 	}
-	var err error
-	if p := e.profiles[s.Profile]; ok && p != nil {
-		err = e.mayDirectLocked(p, s.Duration, now())
-	}
 	cfg := id.Identity
 	e.mu.Unlock()
+	var err error
 	n := counts[s.Profile]
 	if n == nil {
 		n = &tally{}
@@ -188,10 +191,6 @@ func (e *Engine) spend(ctx context.Context, id *identity, a *asker, asked plan.S
 	}
 	switch {
 	case !ok: // nobody wants it any more
-	case err != nil: // it is not sent
-		e.mu.Lock()
-		e.settleLocked(id, s.Profile, err)
-		e.mu.Unlock()
 	case s.Profile == "":
 		err = e.startSession(ctx, id, a, cfg, s, at, n)
 	default:

@@ -198,13 +198,14 @@ type profile struct {
 	through creds.Credentials // came without
 	way     Via               // of through
 
-	flying   bool
-	force    bool // refresh now, whatever the schedule says
-	fail     failure
-	off      failure       // of direct
-	deniedAt time.Duration // how old the session's MFA was when the role was denied
-	used     time.Time     // when a client last asked
-	wanted   time.Time     // when somebody last wanted it direct
+	flying      bool
+	force       bool // refresh now, whatever the schedule says
+	fail        failure
+	off         failure       // of direct
+	deniedYoung bool          // the role was denied to a young MFA too: its age is not the reason
+	deniedAt    time.Duration // how old the session's MFA was when the role was denied
+	used        time.Time     // when a client last asked
+	wanted      time.Time     // when somebody last wanted it direct
 }
 
 // failure is the last failed try; the zero value means that the last one worked.
@@ -369,6 +370,7 @@ func (e *Engine) Restore(s Saved) {
 		}
 	}
 	e.refusals = append(s.Refusals, e.refusals...)
+	e.pastLocked(now())
 	if e.locked {
 		return
 	}
@@ -428,6 +430,9 @@ func (e *Engine) Unlock() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.locked = false
+	for _, p := range e.profiles {
+		e.restLocked(p, now())
+	}
 	e.touchLocked()
 }
 

@@ -13,7 +13,10 @@ type RefusedCall string
 const (
 	RefusedRole   RefusedCall = "role"   // a role, without a code
 	RefusedDirect RefusedCall = "direct" // a role, with a code
-	RefusedLookup RefusedCall = "lookup" // GetRole
+	RefusedLookup RefusedCall = "lookup" // GetRole, as the role itself
+	// RefusedSessionLookup is GetRole as the MFA session.
+	RefusedSessionLookup RefusedCall = "session_lookup"
+	RefusedUpdate        RefusedCall = "update" // UpdateRole
 )
 
 // Refusal is one call that AWS refused. Refusals outlive a restart: who asks
@@ -22,6 +25,7 @@ type Refusal struct {
 	Time        time.Time
 	Identity    string
 	Profile     string
+	RoleARN     string
 	Call        RefusedCall
 	Code        creds.Code
 	Message     string
@@ -38,7 +42,11 @@ const (
 )
 
 // isSearch tells whether a refusal came from the search for a role's maximum.
-func (r Refusal) isSearch() bool { return r.Call == RefusedLookup || r.Code == creds.CodeDuration }
+func (r Refusal) isSearch() bool { return r.isLookup() || r.Code == creds.CodeDuration }
+
+func (r Refusal) isLookup() bool {
+	return r.Call == RefusedLookup || r.Call == RefusedSessionLookup || r.Call == RefusedUpdate
+}
 
 // refuseLocked remembers that AWS refused a call for p.
 func (e *Engine) refuseLocked(p *profile, call RefusedCall, err error, t time.Time) {
@@ -55,7 +63,7 @@ func (e *Engine) refuseLocked(p *profile, call RefusedCall, err error, t time.Ti
 			kept = append(kept, r)
 		}
 	}
-	e.refusals = append(kept, Refusal{Time: t, Identity: p.Identity, Profile: p.Name, Call: call, Code: creds.CodeOf(err),
+	e.refusals = append(kept, Refusal{Time: t, Identity: p.Identity, Profile: p.Name, RoleARN: p.Role.ARN, Call: call, Code: creds.CodeOf(err),
 		Message: err.Error(), Hint: creds.HintOf(err), Fingerprint: p.Fingerprint})
 	e.batch.add("", t)
 }
@@ -75,7 +83,7 @@ func (e *Engine) forgiveLocked(p *profile) {
 
 // triedLocked is from when on another code may be tried on p's role.
 func (e *Engine) triedLocked(p *profile, t time.Time) time.Time {
-	return e.bound(t, directTries, func(r Refusal) bool { return r.Profile == p.Name && r.Call == RefusedDirect })
+	return e.bound(t, directTries, func(r Refusal) bool { return r.RoleARN == p.Role.ARN && r.Call == RefusedDirect })
 }
 
 // restsLocked is from when on a call for p's role that asks for d may be made.
@@ -91,7 +99,10 @@ func (e *Engine) restsLocked(p *profile, d time.Duration, t time.Time) time.Time
 // one refusal at most: the other is for whoever has a code in hand.
 func (e *Engine) lookupLocked(identity string, t time.Time) time.Time {
 	at := e.searchLocked(identity, t)
-	return later(at, e.bound(t, alarmMost-1, func(r Refusal) bool { return r.Identity == identity && r.Call == RefusedLookup }))
+	if e.risky[identity] > 0 {
+		at = later(at, t.Add(airborne))
+	}
+	return later(at, e.bound(t, alarmMost-1, func(r Refusal) bool { return r.Identity == identity && r.isLookup() }))
 }
 
 // searchLocked is from when on the search for the maximum of an identity's roles
@@ -126,6 +137,16 @@ func (e *Engine) riskLocked(identity string, risky bool, by int) {
 	}
 }
 
+// pastLocked has no refusal lie in the future, where a clock that was set back
+// leaves them.
+func (e *Engine) pastLocked(t time.Time) {
+	for i, r := range e.refusals {
+		if r.Time.After(t) {
+			e.refusals[i].Time = t
+		}
+	}
+}
+
 // restLocked takes up, after a restart, what a profile's refusals mean.
 func (e *Engine) restLocked(p *profile, t time.Time) {
 	for _, r := range e.refusals {
@@ -134,6 +155,7 @@ func (e *Engine) restLocked(p *profile, t time.Time) {
 		}
 		err := &creds.Error{Code: r.Code, Op: r.Message, Hint: r.Hint}
 		switch {
+		case r.Call == RefusedRole && !p.current.IsZero() && r.Time.Before(p.through.Issued):
 		case r.Call == RefusedRole:
 			p.fail.err, p.fail.count = err, p.fail.count+1
 			p.fail.next = r.Time.Add(retryAfter(err, p.fail.count, 0, e.Draw()))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/plan"
 )
 
 // startRoleLocked puts one AssumeRole call for p into the air.
@@ -57,7 +58,7 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 		e.youngLocked(p, t.Sub(from.Issued), err)
 	}
 	if err != nil {
-		e.failRoleLocked(p, from, err, t)
+		e.failRoleLocked(p, cfg.Role.Duration, from, err, t)
 		return
 	}
 	p.through, p.way = c, via
@@ -68,10 +69,10 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 }
 
 // failRoleLocked plans what follows a failed call.
-func (e *Engine) failRoleLocked(p *profile, from creds.Credentials, err error, t time.Time) {
+func (e *Engine) failRoleLocked(p *profile, asked time.Duration, from creds.Credentials, err error, t time.Time) {
 	e.Log.Warn("refresh failed", "profile", p.Name, "error", err)
 	id := e.ids[p.Identity]
-	if creds.CodeOf(err) == creds.CodeDuration && id != nil && id.Federated && p.Source == "" {
+	if creds.CodeOf(err) == creds.CodeDuration && id != nil && id.Federated && p.Source == "" && asked > plan.Hour {
 		p.force = true // with less, at once: no code is lost by it
 		return
 	}

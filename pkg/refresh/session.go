@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -11,6 +12,12 @@ import (
 // startSession spends a code on an identity's session. Its error is the reason
 // why the code did not do.
 func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg Identity, s plan.Spend, at Attempt, n *tally) error {
+	e.mu.Lock()
+	gone := id.asker != a || e.locked
+	e.mu.Unlock()
+	if gone {
+		return withdrawn(id)
+	}
 	c, err := e.AWS.StartSession(ctx, cfg, at.Code, s.Why)
 	if err == nil && !c.UsableAt(now()) {
 		err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's session has run out on arrival by this machine's clock",
@@ -19,7 +26,7 @@ func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg I
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if id.asker != a || e.locked {
-		return err // it was withdrawn
+		return cmp.Or(err, withdrawn(id))
 	}
 	if err != nil {
 		if !n.again(err, tries) {

@@ -43,6 +43,7 @@ func (e *Engine) clockSetBackLocked(t time.Time) {
 		}
 	}
 	clear(e.looks)
+	e.pastLocked(t)
 	e.batch.since, e.batch.retry = time.Time{}, time.Time{}
 }
 

@@ -11,6 +11,9 @@ import (
 // viewLocked is what the planner has to know of an identity and its roles at t.
 func (e *Engine) viewLocked(id *identity, t time.Time) (plan.Identity, []plan.Role) {
 	v := plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t), Wanted: e.sessionWantedLocked(id, t)}
+	if w := id.wants[""]; w != nil && w.logins > 0 {
+		v.Asked = w.since
+	}
 	var roles []plan.Role
 	for _, p := range e.profiles {
 		if p.Identity == id.Name && p.Source == "" && p.Role.ARN != "" && !id.Federated {
@@ -41,9 +44,14 @@ func (e *Engine) roleLocked(p *profile, id *identity, t time.Time) plan.Role {
 			r.Before = p.Before.of(r.Lifetime)
 		}
 	}
-	if w := id.wants[p.Name]; w != nil {
+	w := id.wants[p.Name]
+	switch {
+	case w != nil && w.logins > 0:
 		r.Asked, r.Console = w.since, w.console
-	} else {
+	case w != nil:
+		r.Waits = true
+	}
+	if w == nil {
 		view := plan.Identity{Name: id.Name, Unattended: id.Unattended}
 		r.Rests = later(r.Rests, e.restsLocked(p, plan.Ask(view, r, t), t))
 	}
@@ -53,7 +61,7 @@ func (e *Engine) roleLocked(p *profile, id *identity, t time.Time) plan.Role {
 // sessionWantedLocked says why a session is to be started at t; empty: it is not.
 func (e *Engine) sessionWantedLocked(id *identity, t time.Time) string {
 	if id.wants[""] != nil {
-		return "one session freshens every profile of " + id.Name
+		return "a program waits for a profile of " + id.Name
 	}
 	if id.fail.next.After(t) {
 		return ""
@@ -90,6 +98,9 @@ const ageMargin = 5 * time.Second
 // agedLocked tells whether the session's MFA is too old for p's role.
 func (e *Engine) agedLocked(p *profile, t time.Time) bool {
 	id, most := e.ids[p.Identity], e.maxAgeLocked(p)
+	if k := e.known[p.Role.ARN]; p.MaxAge == 0 && t.Sub(k.AgeTried) >= plan.Daily {
+		return false // what was learned may be true no more: it is tried once a day
+	}
 	return id != nil && most > 0 && p.Source == "" && p.Role.ARN != "" &&
 		!t.Before(id.session.Issued.Add(most-min(ageMargin, most/2)))
 }

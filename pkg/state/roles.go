@@ -23,6 +23,7 @@ type Role struct {
 	LookedSession time.Time // when GetRole was last asked with the MFA session
 	LookedRole    time.Time // and as the role itself
 	MaxAge        time.Duration
+	AgeTried      time.Time // when MaxAge was learned, or last put to the test
 }
 
 type wireRole struct {
@@ -35,6 +36,7 @@ type wireRole struct {
 	LookedSession time.Time `json:"looked_as_session,omitzero"`
 	LookedRole    time.Time `json:"looked_as_role,omitzero"`
 	MaxAge        int64     `json:"max_mfa_age_seconds,omitempty"`
+	AgeTried      time.Time `json:"max_mfa_age_tried,omitzero"`
 }
 
 // LoadRoles reads what was learned of roles, by their ARNs. Without a file, or
@@ -56,7 +58,7 @@ func (d Dir) LoadRoles() (map[string]Role, error) {
 		return Role{
 			Maximum: time.Duration(w.Maximum) * time.Second, Exact: w.Exact,
 			Refused: time.Duration(w.Refused) * time.Second, RefusedAt: wall(w.RefusedAt), How: w.How, Learned: wall(w.Learned),
-			LookedSession: wall(w.LookedSession), LookedRole: wall(w.LookedRole), MaxAge: time.Duration(w.MaxAge) * time.Second,
+			LookedSession: wall(w.LookedSession), LookedRole: wall(w.LookedRole), MaxAge: time.Duration(w.MaxAge) * time.Second, AgeTried: wall(w.AgeTried),
 		}
 	}), nil
 }
@@ -67,7 +69,7 @@ func (d Dir) SaveRoles(roles map[string]Role) error {
 		return wireRole{
 			Maximum: int64(r.Maximum / time.Second), Exact: r.Exact,
 			Refused: int64(r.Refused / time.Second), RefusedAt: wall(r.RefusedAt), How: r.How, Learned: wall(r.Learned),
-			LookedSession: wall(r.LookedSession), LookedRole: wall(r.LookedRole), MaxAge: int64(r.MaxAge / time.Second),
+			LookedSession: wall(r.LookedSession), LookedRole: wall(r.LookedRole), MaxAge: int64(r.MaxAge / time.Second), AgeTried: wall(r.AgeTried),
 		}
 	})
 	text, err := json.MarshalIndent(wire, "", "  ")

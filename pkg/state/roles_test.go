@@ -15,7 +15,7 @@ func TestRolesComeBack(t *testing.T) {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	want := map[string]Role{
 		"arn:aws:iam::111111111111:role/A": {Maximum: 12 * time.Hour, Exact: true, Refused: time.Hour, RefusedAt: at, How: "GetRole", Learned: at,
-			LookedSession: at, LookedRole: at.Add(time.Second), MaxAge: time.Hour},
+			LookedSession: at, LookedRole: at.Add(time.Second), MaxAge: time.Hour, AgeTried: at},
 		"arn:aws:iam::111111111111:role/B": {},
 	}
 	v := reflect.ValueOf(want["arn:aws:iam::111111111111:role/A"])

@@ -59,6 +59,7 @@ type Refusal struct {
 	Time          time.Time
 	Identity      string
 	Profile       string // empty for a session
+	RoleARN       string
 	Call          string // which it was, in the words of whoever made it
 	Code          creds.Code
 	Message, Hint string

@@ -46,7 +46,7 @@ func full() Saved {
 		},
 		Spare:   map[string]SavedProfile{"prod": {Credentials: c, Via: "session", Fingerprint: "f1"}},
 		Devices: map[string]Device{serial: {Step: 59_078_700, CodeMAC: "00ff"}},
-		Refusals: []Refusal{{Time: issued, Identity: "corp", Profile: "prod", Call: "direct", Code: creds.CodeAccessDenied,
+		Refusals: []Refusal{{Time: issued, Identity: "corp", Profile: "prod", RoleARN: "arn", Call: "direct", Code: creds.CodeAccessDenied,
 			Message: "AWS said no", Hint: "ask", Fingerprint: "f1"}},
 	}
 }

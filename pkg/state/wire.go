@@ -54,6 +54,7 @@ type (
 		Time        time.Time  `json:"time"`
 		Identity    string     `json:"identity"`
 		Profile     string     `json:"profile,omitempty"`
+		RoleARN     string     `json:"role_arn,omitempty"`
 		Call        string     `json:"call,omitempty"`
 		Code        creds.Code `json:"code"`
 		Message     string     `json:"message,omitempty"`
