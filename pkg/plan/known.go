@@ -21,7 +21,8 @@ type Known struct {
 	// MaxAge is how old an MFA may be for the role's trust policy
 	// (aws:MultiFactorAuthAge), as learned from refusals; zero: nothing was learned.
 	MaxAge time.Duration
-	// AgeTried is when MaxAge was learned, or last put to the test.
+	// AgeTried is when MaxAge was last put to the test: refused to an older MFA.
+	// Until it was, and once a day, an older one is tried all the same.
 	AgeTried time.Time
 }
 

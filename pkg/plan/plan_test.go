@@ -67,6 +67,21 @@ func TestChoose(t *testing.T) {
 			}),
 			with(func(r *Role) { r.Profile, r.Known, r.Asked = "after", told(12*time.Hour), now }),
 		}, Code{Program: true}, "asked", 2 * time.Hour},
+		{"a program's: who came for the session first has it first", func() Identity { id := robotLive; id.Asked = at(-time.Minute); return id }(), []Role{
+			with(func(r *Role) { r.Profile, r.Known, r.Asked = "asked", told(12*time.Hour), now }),
+		}, Code{Program: true}, session, 0},
+		{"a program's: who came for a role before that has it before", func() Identity { id := robotLive; id.Asked = now; return id }(), []Role{
+			with(func(r *Role) { r.Profile, r.Known, r.Asked = "asked", told(12*time.Hour), at(-time.Minute) }),
+		}, Code{Program: true}, "asked", 12 * time.Hour},
+		{"a program's: a session that is only due waits for them", wanted, []Role{
+			with(func(r *Role) { r.Profile, r.Known, r.Asked = "asked", told(12*time.Hour), now }),
+		}, Code{Program: true}, "asked", 12 * time.Hour},
+		{"a program's: what a program waits for, before what is due", robotLive, []Role{
+			with(func(r *Role) { r.Profile, r.Known = "due", told(12*time.Hour) }),
+			with(func(r *Role) {
+				r.Profile, r.Known, r.Waits, r.Expires = "waits", told(2*time.Hour), true, at(time.Hour)
+			}),
+		}, Code{Program: true}, "waits", 2 * time.Hour},
 		{"a program's: what ends first", robotLive, []Role{
 			with(func(r *Role) { r.Profile, r.Known, r.Expires = "later", told(12*time.Hour), at(time.Hour) }),
 			with(func(r *Role) { r.Profile, r.Known, r.Expires = "sooner", told(12*time.Hour), at(time.Minute) }),

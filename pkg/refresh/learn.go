@@ -12,7 +12,8 @@ import (
 // look is a lookup of a role's maximum: in the air, or put off.
 type look struct {
 	flying bool
-	next   time.Time // not to be tried again before
+	next   time.Time     // not to be tried again before
+	pause  time.Duration // of the last time that AWS gave no answer
 }
 
 // learnLocked takes in what AWS granted, or refused for its length, to a call
@@ -110,7 +111,7 @@ func (e *Engine) lookLocked(t time.Time) time.Time {
 
 func (e *Engine) startLookLocked(p *profile, from creds.Credentials, own bool) {
 	arn := p.Role.ARN
-	e.looks[arn] = look{flying: true}
+	e.looks[arn] = look{flying: true, pause: e.looks[arn].pause}
 	e.riskLocked(p.Identity, true, 1)
 	cfg, ctx := p.Profile, e.run
 	e.flights.Go(func() {
@@ -126,7 +127,9 @@ func (e *Engine) landLook(ctx context.Context, p *profile, cfg Profile, from cre
 	defer e.Nudge()
 	defer e.changedLocked()
 	e.riskLocked(cfg.Identity, true, -1)
-	delete(e.looks, cfg.Role.ARN)
+	l := e.looks[cfg.Role.ARN]
+	l.flying = false
+	e.looks[cfg.Role.ARN] = l
 	if ctx.Err() == nil {
 		e.lookedLocked(p, cfg, from, own, d, err, now())
 	}
@@ -135,10 +138,12 @@ func (e *Engine) landLook(ctx context.Context, p *profile, cfg Profile, from cre
 // lookedLocked takes in what GetRole said, or that it said nothing.
 func (e *Engine) lookedLocked(p *profile, cfg Profile, from creds.Credentials, own bool, d time.Duration, err error, t time.Time) {
 	arn := cfg.Role.ARN
-	if creds.IsTransient(err) || isLocal(err) {
-		e.looks[arn] = look{next: t.Add(time.Minute)}
+	if creds.IsTransient(err) || isLocal(err) { // IAM may be out of reach for good
+		pause := min(max(2*e.looks[arn].pause, time.Minute), time.Hour)
+		e.looks[arn] = look{next: t.Add(pause), pause: pause}
 		return
 	}
+	delete(e.looks, arn)
 	k := e.known[arn]
 	how := "GetRole as the MFA session"
 	if own {
@@ -167,38 +172,6 @@ func (e *Engine) lookedLocked(p *profile, cfg Profile, from creds.Credentials, o
 	}
 }
 
-// youngLocked takes in that p's role was assumed with a session of that age, or
-// refused to it. A refusal that a younger session cures tells how old the trust
-// policy lets an MFA be.
-func (e *Engine) youngLocked(p *profile, age time.Duration, err error) {
-	switch {
-	case creds.CodeOf(err) == creds.CodeAccessDenied && age < time.Minute:
-		p.deniedYoung, p.deniedAt = true, 0 // its age is not what is wrong
-	case creds.CodeOf(err) == creds.CodeAccessDenied && !p.deniedYoung:
-		if k := e.known[p.Role.ARN]; k.MaxAge > 0 && age >= k.MaxAge {
-			k.AgeTried = now()
-			e.known[p.Role.ARN] = k
-		}
-		if p.deniedAt == 0 || age < p.deniedAt {
-			p.deniedAt = age
-		}
-	case err == nil && p.deniedYoung:
-		p.deniedYoung = false
-	case err == nil && e.known[p.Role.ARN].MaxAge > 0 && age >= e.known[p.Role.ARN].MaxAge:
-		k := e.known[p.Role.ARN]
-		k.MaxAge, k.AgeTried = 0, time.Time{} // it is not so, or not any more
-		e.known[p.Role.ARN], p.deniedAt = k, 0
-	case err == nil && p.deniedAt > 0:
-		if age < p.deniedAt {
-			k := e.known[p.Role.ARN]
-			k.MaxAge, k.AgeTried = p.deniedAt.Truncate(time.Second), now()
-			e.known[p.Role.ARN] = k
-			e.Log.Info("the role wants a young MFA", "profile", p.Name, "younger_than", k.MaxAge)
-		}
-		p.deniedAt = 0
-	}
-}
-
 // learnPatience is how long whoever wants a role waits for its maximum.
 const learnPatience = 5 * time.Second
 
@@ -224,95 +197,4 @@ func (e *Engine) Learned(ctx context.Context, name string) {
 			return
 		}
 	}
-}
-
-// RoleKnowledge is what is known of a profile's role.
-type RoleKnowledge struct {
-	Known  plan.Known
-	MaxAge time.Duration // for its trust policy; zero: any
-	Off    time.Time     // until when it is not tried direct; zero: it may be
-	OffWhy error
-}
-
-// Knowledge gives what is known of a profile's role.
-func (e *Engine) Knowledge(name string) (RoleKnowledge, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p := e.profiles[name]
-	if p == nil {
-		return RoleKnowledge{}, noProfile(name)
-	}
-	k := RoleKnowledge{Known: e.known[p.Role.ARN], MaxAge: e.maxAgeLocked(p)}
-	if p.off.next.After(now()) {
-		k.Off, k.OffWhy = p.off.next, p.off.err
-	}
-	return k, nil
-}
-
-// Looked takes in what GetRole told somebody who asked about a profile's role on
-// their own, signed by from.
-func (e *Engine) Looked(name string, from creds.Credentials, d time.Duration, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p := e.profiles[name]
-	if p == nil {
-		return
-	}
-	id := e.ids[p.Identity]
-	own := id == nil || id.session.AccessKeyID != from.AccessKeyID
-	e.lookedLocked(p, p.Profile, from, own, d, err, now())
-	e.changedLocked()
-	e.Nudge()
-}
-
-// MayLook tells from when on AWS may be asked about an identity's roles: it
-// refused that lately, and alarms go off on more. Zero: now.
-func (e *Engine) MayLook(identity string) time.Time {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if at := e.searchLocked(identity, now()); at.After(now()) {
-		return at
-	}
-	return time.Time{}
-}
-
-// Refused takes in that AWS refused to change a profile's role.
-func (e *Engine) Refused(name string, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p := e.profiles[name]; p != nil {
-		e.refuseLocked(p, RefusedUpdate, err, now())
-	}
-}
-
-// Set takes in that somebody set the maximum of a profile's role.
-func (e *Engine) Set(name string, d time.Duration) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p := e.profiles[name]; p != nil {
-		e.unlearnLocked(p)
-		e.known[p.Role.ARN] = e.known[p.Role.ARN].Told(d, "set with mfad role", now())
-		e.Nudge()
-	}
-}
-
-// Unlearn forgets all that was learned of a profile's role.
-func (e *Engine) Unlearn(name string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if p := e.profiles[name]; p != nil {
-		e.unlearnLocked(p)
-	}
-}
-
-func (e *Engine) unlearnLocked(p *profile) {
-	delete(e.known, p.Role.ARN)
-	delete(e.looks, p.Role.ARN)
-	for _, o := range e.profiles {
-		if o.Role.ARN == p.Role.ARN {
-			o.off, o.deniedAt = failure{}, 0
-		}
-	}
-	e.batch.add("", now())
-	e.changedLocked()
 }

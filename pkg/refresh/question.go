@@ -8,12 +8,6 @@ import (
 	"github.com/mfad/mfad/pkg/plan"
 )
 
-// tries is how many codes AWS may reject before a question rests.
-const tries = 3
-
-// rest is how long the engine asks nothing by itself after a question failed.
-const rest = time.Minute
-
 // want is something that somebody waits for a code for; guarded by Engine.mu.
 type want struct {
 	profile string // whose role, direct; empty: the session
@@ -23,14 +17,6 @@ type want struct {
 	since   time.Time
 	done    chan struct{}
 	err     error // set before done
-}
-
-// asker asks for one identity's codes, one after the other, as long as any is
-// wanted; guarded by Engine.mu.
-type asker struct {
-	cancel context.CancelFunc
-	open   bool   // somebody is being asked
-	target string // for this profile; empty: the session
 }
 
 // wantLocked gives the want for a profile's role, or for the session.
@@ -85,149 +71,6 @@ func (e *Engine) withdrawLocked(id *identity) {
 	for name := range id.wants {
 		e.settleLocked(id, name, withdrawn(id))
 	}
-}
-
-// askLocked has a code asked for if one is wanted at t, and for what it is wanted
-// most.
-func (e *Engine) askLocked(id *identity, t time.Time) {
-	if e.locked || e.run == nil || id.Federated {
-		return
-	}
-	s, ok := e.nextLocked(id, t)
-	if a := id.asker; a != nil {
-		switch {
-		case !a.open:
-		case !ok:
-			a.cancel() // what was wanted is there, or not wanted any more
-		case a.target != s.Profile:
-			a.target = s.Profile
-			e.Codes.Retarget(id.Identity, s.Profile)
-			e.changedLocked()
-		}
-		return
-	}
-	if !ok {
-		return
-	}
-	ctx, cancel := context.WithCancel(e.run)
-	a := &asker{cancel: cancel}
-	id.asker = a
-	e.flights.Go(func() {
-		defer cancel()
-		e.ask(ctx, id, a)
-	})
-	e.changedLocked()
-}
-
-// tally counts what became of the codes for one target.
-type tally struct {
-	rejected, used int
-	last           error
-}
-
-// ask is an asker's work.
-func (e *Engine) ask(ctx context.Context, id *identity, a *asker) {
-	counts := map[string]*tally{}
-	for {
-		e.mu.Lock()
-		s, ok := e.nextLocked(id, now())
-		if !ok || id.asker != a || e.locked || ctx.Err() != nil {
-			e.overLocked(ctx, id, a)
-			e.mu.Unlock()
-			return
-		}
-		a.open, a.target = true, s.Profile
-		cfg := id.Identity
-		e.changedLocked()
-		e.mu.Unlock()
-		var prev error
-		if n := counts[s.Profile]; n != nil {
-			prev = n.last
-		}
-		attempt, err := e.Codes.Next(ctx, cfg, s.Profile, prev)
-		e.mu.Lock()
-		a.open = false
-		if err != nil && err != ErrOver && id.asker == a && ctx.Err() == nil {
-			e.gaveUpLocked(id, a.target, err)
-		}
-		e.mu.Unlock()
-		if err == nil {
-			e.spend(ctx, id, a, s, attempt, counts)
-		}
-	}
-}
-
-// overLocked ends an asker.
-func (e *Engine) overLocked(ctx context.Context, id *identity, a *asker) {
-	if id.asker != a {
-		return // it was withdrawn
-	}
-	id.asker = nil
-	if ctx.Err() != nil && (e.run == nil || e.run.Err() != nil) {
-		for name := range id.wants {
-			e.settleLocked(id, name, errStopping)
-		}
-	}
-	e.changedLocked()
-	e.Nudge()
-}
-
-// spend sends a code, which was asked for to be spent as asked says, to where it
-// does most, and takes in what came of it.
-func (e *Engine) spend(ctx context.Context, id *identity, a *asker, asked plan.Spend, at Attempt, counts map[string]*tally) {
-	e.mu.Lock()
-	view, roles := e.viewLocked(id, now())
-	s, ok := plan.Choose(view, roles, plan.Code{Profile: at.Profile, Program: at.Program}, now())
-	if ok && s.Profile == "" && asked.Prepares != "" {
-		s = asked // that is why there is a code
-	}
-	cfg := id.Identity
-	e.mu.Unlock()
-	var err error
-	n := counts[s.Profile]
-	if n == nil {
-		n = &tally{}
-		counts[s.Profile] = n
-	}
-	switch {
-	case !ok: // nobody wants it any more
-	case s.Profile == "":
-		err = e.startSession(ctx, id, a, cfg, s, at, n)
-	default:
-		err = e.assumeDirect(ctx, id, a, cfg, s, at, n)
-	}
-	if n.last = err; at.Done != nil {
-		at.Done(s, err)
-	}
-	if ok && err == nil && s.Prepares != "" { // whoever is asked again is to know why
-		counts[s.Prepares] = &tally{last: &creds.Error{Code: creds.CodeMFARequired, Op: s.Why}}
-	}
-}
-
-// again counts a code that did not do and tells whether another may be asked for.
-func (n *tally) again(err error, most int) bool {
-	switch creds.CodeOf(err) {
-	case creds.CodeMFAUsedCode: // it was not sent; but a program may know no other
-		n.used++
-		return n.used < tries
-	case creds.CodeMFARejected:
-		n.rejected++
-		return n.rejected < most
-	}
-	return false
-}
-
-// gaveUpLocked takes in that no code came, or none that AWS took: nothing is
-// asked by itself for a while.
-func (e *Engine) gaveUpLocked(id *identity, target string, err error) {
-	e.Log.Warn("no code", "identity", id.Name, "profile", target, "error", err)
-	id.fail.err, id.fail.count = err, id.fail.count+1
-	pause := retryAfter(err, id.fail.count, id.session.Lifetime(), e.Draw())
-	if !creds.IsTransient(err) {
-		pause = max(rest, pause)
-	}
-	id.fail.next = now().Add(pause)
-	e.settleLocked(id, target, err)
 }
 
 // Question is an open question for an identity's code.

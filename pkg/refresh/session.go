@@ -41,14 +41,6 @@ func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg I
 	return nil
 }
 
-// failedLocked ends a question whose codes did not do.
-func (e *Engine) failedLocked(ctx context.Context, id *identity, target string, err error) {
-	if ctx.Err() != nil && (e.run == nil || e.run.Err() != nil) {
-		err = errStopping
-	}
-	e.gaveUpLocked(id, target, err)
-}
-
 // freshenLocked has everything below an identity fetched at once.
 func (e *Engine) freshenLocked(id *identity, t time.Time) {
 	for _, p := range e.profiles {

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/plan"
 )
 
@@ -80,31 +79,6 @@ func (e *Engine) sessionWantedLocked(id *identity, t time.Time) string {
 	return ""
 }
 
-// inUse is how long a profile counts as used after a client asked for it.
-const inUse = time.Hour
-
-// maxAgeLocked is how old an MFA may be for p's role; zero: any age.
-func (e *Engine) maxAgeLocked(p *profile) time.Duration {
-	if p.MaxAge > 0 {
-		return p.MaxAge
-	}
-	return e.known[p.Role.ARN].MaxAge
-}
-
-// ageMargin is how much earlier than AWS an MFA is taken for too old: AWS counts
-// from the moment it took the code, and to the moment a call arrives.
-const ageMargin = 5 * time.Second
-
-// agedLocked tells whether the session's MFA is too old for p's role.
-func (e *Engine) agedLocked(p *profile, t time.Time) bool {
-	id, most := e.ids[p.Identity], e.maxAgeLocked(p)
-	if k := e.known[p.Role.ARN]; p.MaxAge == 0 && t.Sub(k.AgeTried) >= plan.Daily {
-		return false // what was learned may be true no more: it is tried once a day
-	}
-	return id != nil && most > 0 && p.Source == "" && p.Role.ARN != "" &&
-		!t.Before(id.session.Issued.Add(most-min(ageMargin, most/2)))
-}
-
 // outlasts tells whether p has direct credentials that live longer than any that
 // could be fetched without a code at t.
 func (p *profile) outlasts(t time.Time) bool { return p.direct.Expires.After(t.Add(plan.Hour)) }
@@ -136,14 +110,4 @@ func (e *Engine) durationLocked(p *profile, id *identity, t time.Time) time.Dura
 func sameAccount(account, arn string) bool {
 	f := strings.SplitN(arn, ":", 6)
 	return account == "" || len(f) == 6 && f[4] == account
-}
-
-// needFresh is the answer where the session's MFA is too old for a role.
-func (e *Engine) needFreshLocked(p *profile, id *identity) error {
-	return &creds.Error{
-		Code: creds.CodeMFARequired,
-		Op: "the role of " + p.Name + " wants an MFA younger than " + plan.Short(e.maxAgeLocked(p)) +
-			", and that of the session is older",
-		Hint: "run: mfad login " + id.Name,
-	}
 }

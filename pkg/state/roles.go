@@ -23,7 +23,7 @@ type Role struct {
 	LookedSession time.Time // when GetRole was last asked with the MFA session
 	LookedRole    time.Time // and as the role itself
 	MaxAge        time.Duration
-	AgeTried      time.Time // when MaxAge was learned, or last put to the test
+	AgeTried      time.Time // when MaxAge was last put to the test
 }
 
 type wireRole struct {

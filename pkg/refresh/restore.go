@@ -1,0 +1,109 @@
+package refresh
+
+import (
+	"github.com/mfad/mfad/pkg/creds"
+)
+
+// Restore takes back what a former run published. It changes nothing that the
+// engine has already, and ignores what no longer fits the configuration. While
+// locked it takes back only what is no secret.
+func (e *Engine) Restore(s Saved) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for arn, k := range s.Roles {
+		if _, newer := e.known[arn]; !newer {
+			e.known[arn] = k
+		}
+	}
+	e.refusals = append(s.Refusals, e.refusals...)
+	e.pastLocked(now())
+	if e.locked {
+		return
+	}
+	t := now()
+	for name, saved := range s.Sessions {
+		id := e.ids[name]
+		switch {
+		case id == nil || id.Fingerprint != saved.Fingerprint:
+			e.parked[name] = saved
+		case id.session.IsZero() && saved.Credentials.UsableAt(t):
+			id.session = saved.Credentials
+		}
+	}
+	for _, all := range []map[string]SavedProfile{s.Spare, s.Profiles} {
+		for name, saved := range all {
+			if p := e.profiles[name]; p != nil && saved.Fingerprint == p.Fingerprint && saved.Credentials.UsableAt(t) {
+				p.restore(saved)
+			}
+		}
+	}
+	for _, p := range e.profiles {
+		e.restLocked(p, t)
+		e.serveLocked(p)
+	}
+	e.touchLocked()
+}
+
+// restore takes back credentials, unless newer ones came meanwhile.
+func (p *profile) restore(saved SavedProfile) {
+	switch {
+	case saved.Via == ViaDirect && p.direct.IsZero():
+		p.direct = saved.Credentials
+	case saved.Via != ViaDirect && p.through.IsZero():
+		p.through, p.way = saved.Credentials, saved.Via
+	}
+}
+
+// Lock forgets all sessions and credentials. Until Unlock nothing is fetched,
+// asked or served.
+func (e *Engine) Lock() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.locked = true
+	clear(e.parked)
+	for _, id := range e.ids {
+		id.session, id.fail = creds.Credentials{}, failure{}
+		e.withdrawLocked(id)
+	}
+	for name, p := range e.profiles {
+		e.profiles[name] = &profile{Profile: p.Profile} // a call in the air lands on the old one
+	}
+	e.touchLocked()
+}
+
+// Unlock ends a Lock.
+func (e *Engine) Unlock() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.locked = false
+	for _, p := range e.profiles {
+		e.restLocked(p, now())
+	}
+	e.touchLocked()
+}
+
+// Forget drops an identity's session, as when its key was replaced.
+func (e *Engine) Forget(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.parked, name)
+	if id := e.ids[name]; id != nil {
+		e.dropSessionLocked(id, nil)
+		id.fail = failure{}
+	}
+	e.touchLocked()
+}
+
+// Retry forgets what failed, so that everything is tried again at once: the
+// keyring was unlocked, or a person asked for it.
+func (e *Engine) Retry() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range e.ids {
+		id.fail = failure{}
+	}
+	for _, p := range e.profiles {
+		p.fail = failure{}
+	}
+	e.touchLocked()
+}
