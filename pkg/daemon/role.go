@@ -29,7 +29,8 @@ func (d *Daemon) Role(ctx context.Context, r localapi.RoleRequest, talk localapi
 			Hint: "set session_duration in [identity " + p.Identity + "]"}
 	}
 	a := localapi.RoleAnswer{Profile: p.Name, Identity: p.Identity, RoleARN: p.RoleARN, Mode: p.MFA, Chain: chain(p)}
-	if r.Learn {
+	mayAt := d.engine.MayLook(p.Name) // before what is known is forgotten
+	if r.Learn && mayAt.IsZero() {
 		d.engine.Unlearn(p.Name)
 	}
 	most := time.Duration(r.SetMaxSeconds) * time.Second
@@ -38,7 +39,7 @@ func (d *Daemon) Role(ctx context.Context, r localapi.RoleRequest, talk localapi
 			return localapi.RoleAnswer{}, err
 		}
 	}
-	info, by, lookErr := d.lookUp(ctx, p)
+	info, by, lookErr := d.lookUp(ctx, p, mayAt)
 	if a.LookError = localapi.WireError(lookErr); lookErr == nil {
 		a.Trust = trustHints(info.Trust)
 	}
@@ -96,7 +97,8 @@ func (d *Daemon) signers(p *profile.Profile) []creds.Credentials {
 }
 
 // lookUp asks AWS about a role, with whatever is at hand, and tells what worked.
-func (d *Daemon) lookUp(ctx context.Context, p *profile.Profile) (info awsapi.RoleInfo, by creds.Credentials, err error) {
+// MayAt is from when on it may; zero: now.
+func (d *Daemon) lookUp(ctx context.Context, p *profile.Profile, mayAt time.Time) (info awsapi.RoleInfo, by creds.Credentials, err error) {
 	cl, err := d.client(d.conf().Region(p))
 	if err != nil {
 		return info, by, err
@@ -104,15 +106,16 @@ func (d *Daemon) lookUp(ctx context.Context, p *profile.Profile) (info awsapi.Ro
 	err = &creds.Error{Code: creds.CodeMFARequired, Op: "there is neither a session nor a role to ask AWS with", Hint: "run: mfad login " + p.Identity}
 	ctx = about(ctx, subject{identity: p.Identity, profile: p.Name})
 	for _, from := range d.signers(p) {
-		if at := d.engine.MayLook(p.Identity); !at.IsZero() {
+		if !mayAt.IsZero() {
 			return info, by, &creds.Error{Code: creds.CodeRefused, Op: "AWS refused two such calls within five minutes, and is not asked again yet",
-				Hint: "at " + at.Local().Format("15:04:05") + " run: mfad role " + p.Name}
+				Hint: "at " + mayAt.Local().Format("15:04:05") + " run: mfad role " + p.Name}
 		}
 		if info, err = roleInfo(ctx, cl, from, p.RoleARN); err == nil {
 			d.engine.Looked(p.Name, from, info.MaxSessionDuration, nil)
 			return info, from, nil
 		}
 		d.engine.Looked(p.Name, from, 0, err)
+		mayAt = d.engine.MayLook(p.Name)
 	}
 	return awsapi.RoleInfo{}, by, err
 }

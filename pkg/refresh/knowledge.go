@@ -46,12 +46,17 @@ func (e *Engine) Looked(name string, from creds.Credentials, d time.Duration, er
 	e.Nudge()
 }
 
-// MayLook tells from when on AWS may be asked about an identity's roles: it
-// refused that lately, and alarms go off on more. Zero: now.
-func (e *Engine) MayLook(identity string) time.Time {
+// MayLook tells from when on AWS may be asked about a profile's role, where it is
+// not known that it answers: it refused the like lately, and alarms go off on
+// more. Zero: now.
+func (e *Engine) MayLook(name string) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if at := e.searchLocked(identity, now()); at.After(now()) {
+	p, t := e.profiles[name], now()
+	if p == nil || e.known[p.Role.ARN].Exact {
+		return time.Time{}
+	}
+	if at := e.searchLocked(p.Identity, t); at.After(t) {
 		return at
 	}
 	return time.Time{}

@@ -96,11 +96,14 @@ func (e *Engine) restsLocked(p *profile, d time.Duration, t time.Time) time.Time
 }
 
 // lookupLocked is from when on a role's maximum may be looked up. Lookups use up
-// one refusal at most: the other is for whoever has a code in hand.
+// one refusal at most: the other is for whoever has a code in hand, if any has.
 func (e *Engine) lookupLocked(identity string, t time.Time) time.Time {
 	at := e.searchLocked(identity, t)
 	if e.risky[identity] > 0 {
 		at = later(at, t.Add(airborne))
+	}
+	if id := e.ids[identity]; id != nil && id.Federated {
+		return at
 	}
 	return later(at, e.bound(t, alarmMost-1, func(r Refusal) bool { return r.Identity == identity && r.isLookup() }))
 }
