@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -64,5 +66,17 @@ func TestTheDemo(t *testing.T) {
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 			t.Errorf("the demo left %v in %s (%v)", left, dir, err)
 		}
+	}
+}
+
+// TestTheProgramIsLean: a template finds methods by name at run time, so that the
+// linker keeps every method of every type; one doubled the program once.
+func TestTheProgramIsLean(t *testing.T) {
+	symbols, err := exec.Command("go", "tool", "nm", binary).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(symbols, []byte("text/template.(*Template).Execute")) {
+		t.Error("something uses text/template or html/template: write what it is for by hand")
 	}
 }

@@ -1,11 +1,11 @@
 package console
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"html/template"
+	"fmt"
+	"html"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -18,23 +18,26 @@ import (
 // submit is the page's only script; the policy names its hash.
 const submit = `document.forms[0].submit()`
 
-// form keeps no value of its fields: Firefox would write them to its session
-// file without the autocomplete attribute.
-var form = template.Must(template.New("login").Parse(`<!DOCTYPE html>
+// The page, around the form's fields. The form keeps no value of them: Firefox
+// would write them to its session file without the autocomplete attribute. A
+// template would be shorter, but the linker keeps every method of every type in a
+// program with one, and that is 8 MB here.
+const (
+	pageHead = `<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <title>Signing in to the AWS console</title>
 </head>
 <body>
-<form method="post" action="{{.Endpoint}}" autocomplete="off">
-{{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}" autocomplete="off">
-{{end}}<noscript><button>Sign in to the AWS console</button></noscript>
+`
+	pageTail = `<noscript><button>Sign in to the AWS console</button></noscript>
 </form>
 <script>` + submit + `</script>
 </body>
 </html>
-`))
+`
+)
 
 // render gives the page. Its length is known before anything is sent, so that a
 // browser can tell a whole page from a part of one.
@@ -45,12 +48,13 @@ func (l Login) render() ([]byte, error) {
 	if l.Token.IsZero() {
 		return nil, errors.New("there is no sign-in token")
 	}
-	var page bytes.Buffer
-	err := form.Execute(&page, struct {
-		Endpoint string
-		Fields   []field
-	}{l.Endpoint, l.fields()})
-	return page.Bytes(), err
+	page := []byte(pageHead)
+	page = fmt.Appendf(page, "<form method=\"post\" action=\"%s\" autocomplete=\"off\">\n", html.EscapeString(l.Endpoint))
+	for _, f := range l.fields() {
+		page = fmt.Appendf(page, "<input type=\"hidden\" name=\"%s\" value=\"%s\" autocomplete=\"off\">\n",
+			html.EscapeString(f.Name), html.EscapeString(f.Value))
+	}
+	return append(page, pageTail...), nil
 }
 
 // policy is the page's Content-Security-Policy: nothing but the one script and

@@ -54,7 +54,7 @@ func measureCrowd(ctx context.Context, p programs, dir string) ([]figure, error)
 			return nil, err
 		}
 		whole.add(r.took, c.session+c.assume+started)
-		if err := s.forget(ctx); err != nil {
+		if err := s.restart(ctx); err != nil {
 			return nil, err
 		}
 	}

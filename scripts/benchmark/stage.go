@@ -109,6 +109,17 @@ func (s *stage) start(ctx context.Context) error {
 	if s.log, err = os.Create(s.path("daemon.log")); err != nil {
 		return err
 	}
+	if err := s.launch(ctx); err != nil {
+		return err
+	}
+	key := localapi.IdentityRequest{
+		Name: identity, AccessKeyID: s.user.AccessKeyID, SecretAccessKey: s.user.SecretAccessKey, MFASerial: s.device.Serial,
+	}
+	return s.client.Do(ctx, "/v1/identities/add", key, nil)
+}
+
+// launch runs the daemon until it answers.
+func (s *stage) launch(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, s.mfad, "daemon")
 	cmd.Env, cmd.Stdout, cmd.Stderr = s.environment(), s.log, s.log
 	if err := cmd.Start(); err != nil {
@@ -116,13 +127,8 @@ func (s *stage) start(ctx context.Context) error {
 	}
 	s.daemon = cmd
 	s.client = &localapi.Client{Sockets: []string{s.socket()}}
-	if _, err := s.await(ctx, func(localapi.Status) bool { return true }); err != nil {
-		return err
-	}
-	key := localapi.IdentityRequest{
-		Name: identity, AccessKeyID: s.user.AccessKeyID, SecretAccessKey: s.user.SecretAccessKey, MFASerial: s.device.Serial,
-	}
-	return s.client.Do(ctx, "/v1/identities/add", key, nil)
+	_, err := s.await(ctx, func(localapi.Status) bool { return true })
+	return err
 }
 
 // patience is how long anything on a stage may take.
@@ -176,8 +182,18 @@ func (s *stage) forget(ctx context.Context) error {
 	return s.client.Do(ctx, "/v1/unlock", localapi.UnlockRequest{Passphrase: passphrase}, nil)
 }
 
-// close ends the daemon and its AWS.
-func (s *stage) close() {
+// restart is forget with a new daemon: one runs a device's program once in the
+// device's 30 s, and the codes of this device come faster.
+func (s *stage) restart(ctx context.Context) error {
+	s.stop()
+	if err := s.launch(ctx); err != nil {
+		return err
+	}
+	return s.forget(ctx)
+}
+
+// stop ends the daemon.
+func (s *stage) stop() {
 	if s.daemon != nil {
 		if s.daemon.Process.Signal(os.Interrupt) != nil {
 			_ = s.daemon.Process.Kill()
@@ -185,7 +201,13 @@ func (s *stage) close() {
 		overdue := time.AfterFunc(patience, func() { _ = s.daemon.Process.Kill() })
 		_ = s.daemon.Wait()
 		overdue.Stop()
+		s.daemon = nil
 	}
+}
+
+// close ends the daemon and its AWS.
+func (s *stage) close() {
+	s.stop()
 	if s.log != nil {
 		_ = s.log.Close()
 	}
