@@ -103,13 +103,19 @@ func writeTables(w io.Writer, st localapi.Status, now time.Time) {
 	for _, i := range st.Identities {
 		ids = append(ids, []string{i.Name, i.State, remaining(i.SessionExpires, i.SessionSeconds, now)})
 	}
-	writeTable(w, ids)
-	fmt.Fprintln(w)
 	ps := [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
 	for _, p := range st.Profiles {
 		ps = append(ps, []string{p.Name, p.State, remaining(p.Expires, p.DurationSeconds, now), next(p.NextRefresh, now), text(p.Via)})
 	}
-	writeTable(w, ps)
+	if len(ids) > 1 {
+		writeTable(w, ids)
+	}
+	if len(ids) > 1 && len(ps) > 1 {
+		fmt.Fprintln(w)
+	}
+	if len(ps) > 1 {
+		writeTable(w, ps)
+	}
 }
 
 func writeErrors(w io.Writer, st localapi.Status) {
