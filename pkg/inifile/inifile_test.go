@@ -1,6 +1,7 @@
 package inifile
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,6 +129,9 @@ func FuzzScan(f *testing.F) {
 			at = 3
 		}
 		for i, l := range lines {
+			if n := l.Start + l.Indent; n > l.End || len(bytes.TrimFunc(src[l.Start:n], isSpace)) > 0 {
+				t.Fatalf("the indent of %+v is no white space", l)
+			}
 			if l.Start != at || l.End <= l.Start || l.Number != i+1 {
 				t.Fatalf("line %d is %+v, want it to start at %d", i+1, l, at)
 			}
@@ -138,6 +142,14 @@ func FuzzScan(f *testing.F) {
 		}
 		if at != len(src) {
 			t.Fatalf("the lines end at %d of %d", at, len(src))
+		}
+		for i, s := range file.Sections {
+			if s.Lines[0].Kind != Header || s.Name == "" || s.Name != s.Lines[0].Name {
+				t.Fatalf("section %d is %q, its header %+v", i, s.Name, s.Lines[0])
+			}
+			if i > 0 && file.Sections[i-1].End() != s.Start() {
+				t.Fatalf("section %d starts at %d, the one above ends at %d", i, s.Start(), file.Sections[i-1].End())
+			}
 		}
 	})
 }

@@ -216,8 +216,10 @@ func decode(r *http.Request, into any) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	if err == nil && d.More() {
-		err = errors.New("there is more than one JSON value")
+	if err == nil { // not More, which takes a closing bracket for the end
+		if _, end := d.Token(); end != io.EOF {
+			err = errors.New("there is more than one JSON value")
+		}
 	}
 	if err != nil {
 		return &creds.Error{Code: creds.CodeUsage, Op: "read the request", Hint: "see docs/api.md", Err: err}

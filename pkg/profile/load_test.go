@@ -442,38 +442,3 @@ func TestRegion(t *testing.T) {
 		})
 	}
 }
-
-func FuzzLoad(f *testing.F) {
-	example, err := config.Files.ReadFile("mfad.example.ini")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, seed := range []string{
-		string(example), prod, "\ufeff" + prod, "[", "[]", "[profile a]]x", "a", "=", "\x00", "\xff", "\xff\xfe[\x00",
-		"[profile a]\nregion = `x\n`\n", "[profile a]\nregion = \"\"\"x\ny\"\"\"\n", "[profile a]\n - = x\n\"region\" = y\n",
-		"[profile a]\nsource_profile = a\nrole_arn = x\n", "[defaults]\nregion = \u00a0eu-west-1\u0085\n", "[profile a] # ]\nx",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		l := &loader{opts: Options{Home: "/home/alice"}}
-		c, err := l.load("/nonexistent/config.ini", data)
-		if (c == nil) == (err == nil) {
-			t.Fatalf("config %v and error %v, want one of them", c, err)
-		}
-		lines := strings.Count(string(data), "\n") + 1
-		if err != nil {
-			for _, p := range list(t, err) {
-				if p.Line < 0 || p.Line > lines || p.Msg == "" {
-					t.Errorf("problem %+v in a file of %d lines", p, lines)
-				}
-			}
-			return
-		}
-		for name, p := range c.Profiles {
-			if c.Identities[p.Identity] == nil || p.Section == "" || p.Write == "" || p.MFA == "" || c.Region(p) == "" {
-				t.Errorf("profile %s is incomplete: %+v", name, p)
-			}
-		}
-	})
-}
