@@ -14,6 +14,15 @@
 // the file that was replaced (then what was written there is merged). Several
 // mfad processes take turns by a lock on .mfad.lock in the file's folder.
 //
+// For that moment the replaced file has a second name, .mfad-NAME-DIGITS.old, and
+// beside it is what it held when it was read, .mfad-NAME-DIGITS.base, both with
+// the rights of the file and at most 0600. If mfad is killed, the next edit or
+// [Files.Recover] merges what was written there since and removes both. From just
+// before the rename until it, the file that everybody sees has two names; mfad
+// does not take its own for a hard link of the user's. Where a file system has no
+// hard links or locks, and on Windows, there is no second name: a kill in that
+// moment then loses what another program writes to the replaced file.
+//
 // # What belongs to mfad
 //
 // In the credentials file a section that has the key mfad_profile, with the

@@ -1,7 +1,6 @@
 package credfile
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -216,50 +215,4 @@ func checkSpliced(t *testing.T, src string, was, is map[string]map[string]any) {
 			t.Errorf("%q: botocore reads [%s] as %v, before as %v", src, name, is[name], keys)
 		}
 	}
-}
-
-// FuzzSplice puts, puts again and removes: nothing may fail but a conflict, and
-// nothing else may change.
-func FuzzSplice(f *testing.F) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 40 {
-		f.Add([]byte(randomFile(r)))
-	}
-	f.Add([]byte(section("mfad-x", 2)))
-	f.Add([]byte("[mfad-x]\n\u00a0aws_session_token\x1f=\x1fASIA\x1f\nmfad_profile = mfad-x\n"))
-	none := emptyDocument("config")
-	f.Fuzz(func(t *testing.T, src []byte) {
-		d := newDocument("credentials", src, readCredentials)
-		once, conflicts, err := planCredentials(d, none, []Section{ours()}, nil)
-		if err != nil {
-			if creds.CodeOf(err) != creds.CodeConflict {
-				t.Fatalf("%v (%v)", err, err.(*creds.Error).Err)
-			}
-			return
-		}
-		if conflicts != nil {
-			if string(once) != string(src) && !bytes.Contains(src, []byte("mfad-x")) {
-				t.Fatalf("a conflict changed the file")
-			}
-			return
-		}
-		twice, _, err := planCredentials(newDocument("credentials", once, readCredentials), none, []Section{ours()}, nil)
-		if err != nil || string(twice) != string(once) {
-			t.Fatalf("again: %v\n%q\n%q", err, once, twice)
-		}
-		gone, _, err := planCredentials(newDocument("credentials", once, readCredentials), none, nil, []string{"mfad-x"})
-		if err != nil {
-			t.Fatalf("remove: %v", err)
-		}
-		if bytes.Contains(src, []byte("mfad-x")) {
-			return // some of it was mfad's to take away
-		}
-		want := string(src)
-		if want != "" && !strings.HasSuffix(want, "\n") {
-			want += d.EOL()
-		}
-		if string(gone) != want {
-			t.Fatalf("removed:\ngot  %q\nwant %q", gone, want)
-		}
-	})
 }

@@ -30,6 +30,8 @@ type snapshot struct {
 	file *os.File
 	info fs.FileInfo // nil if there is no file
 	data []byte
+
+	second *second // once it is being replaced; nil where there is none
 }
 
 func (s *snapshot) close() {

@@ -15,7 +15,7 @@ import (
 // name without losing anything that the user gave it.
 type place struct {
 	exists     bool
-	links      uint64   // names that the file has
+	links      uint64   // names that the file has, without those that mfad gave it
 	owner      int      // of the file; meaningless where the system has no such thing
 	self       int      // the user that mfad runs as
 	attributes []string // extended attributes that a new file would not have
@@ -30,13 +30,23 @@ func replaceable(path string) error {
 		return broken("find", path, err)
 	}
 	p := place{folder: writable(existing(filepath.Dir(real)))}
-	info, err := os.Lstat(real)
-	switch {
-	case err == nil:
-		p.exists = true
-		p.describe(real, info)
-	case !errors.Is(err, fs.ErrNotExist):
-		return broken("look at", path, err)
+	// A second name that mfad itself gave the file for a moment does not count. It
+	// may go between the two looks.
+	for range 3 {
+		info, err := os.Lstat(real)
+		switch {
+		case err == nil:
+			p.exists = true
+			p.describe(real, info)
+		case !errors.Is(err, fs.ErrNotExist):
+			return broken("look at", path, err)
+		}
+		if p.links > 1 {
+			p.links -= min(ownNames(real, info), p.links-1)
+		}
+		if p.links <= 1 {
+			break
+		}
 	}
 	return asError(p.verdict(path, real))
 }

@@ -33,26 +33,56 @@ func (f *Files) watch(s *snapshot) {
 	f.watches[done] = struct{}{}
 	f.mu.Unlock()
 	go func() {
-		err := f.follow(s)
-		s.close()
+		err := f.follow(context.Background(), s, f.edit)
+		f.fail(err)
 		f.mu.Lock()
 		delete(f.watches, done)
-		if f.failed == nil {
-			f.failed = err
-		}
 		f.mu.Unlock()
 		close(done)
 	}()
 }
 
+// fail notes for Flush the first failure.
+func (f *Files) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.failed == nil {
+		f.failed = err
+	}
+}
+
+// editor is a way to change a file: edit, or rewrite under the lock.
+type editor func(ctx context.Context, path string, p plan) (bool, error)
+
 // follow merges what is written to the replaced file s into the one that took
-// its place.
-func (f *Files) follow(s *snapshot) error {
+// its place, and ends s and its second name. If it fails the second name stays
+// for a later edit, unless that could not do better either: then it is noted for
+// Flush.
+func (f *Files) follow(ctx context.Context, s *snapshot, by editor) error {
+	defer s.close()
+	err := f.observe(ctx, s, by)
+	switch _, hopeless := errors.AsType[*unmergeable](err); {
+	case err == nil:
+		s.second.drop()
+	case hopeless:
+		s.second.drop()
+		f.fail(err)
+		err = nil
+	default:
+		s.second.release()
+	}
+	return err
+}
+
+// observe is follow without the end.
+func (f *Files) observe(ctx context.Context, s *snapshot, by editor) error {
 	began := time.Now()
 	changed := began
 	base, last := s.data, s.data
 	for {
-		time.Sleep(lateGap)
+		if err := pause(ctx, lateGap); err != nil {
+			return err
+		}
 		now, err := readAll(s.file)
 		if err != nil {
 			return broken("read the replaced", s.path, err)
@@ -67,12 +97,13 @@ func (f *Files) follow(s *snapshot) error {
 				return nil
 			}
 		case len(now) > 0:
-			if err := f.takeOver(s, base, now); err != nil {
+			if err := f.takeOver(ctx, s, base, now, by); err != nil {
 				return err
 			}
+			s.second = s.second.renew(s.real, s.info, now)
 			base, changed = now, time.Now()
 		}
-		if time.Since(began) > lateGive {
+		if age := time.Since(began); age > lateGive && steady || age > lateMerge {
 			return nil
 		}
 	}
@@ -80,23 +111,10 @@ func (f *Files) follow(s *snapshot) error {
 
 // takeOver applies to the file what another program changed from base to late in
 // the one that it replaced.
-func (f *Files) takeOver(s *snapshot, base, late []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), lateMerge)
+func (f *Files) takeOver(ctx context.Context, s *snapshot, base, late []byte, by editor) error {
+	ctx, cancel := context.WithTimeout(ctx, lateMerge)
 	defer cancel()
-	read := f.reading(s.path)
-	from, to := newDocument(s.path, base, read), newDocument(s.path, late, read)
-	_, err := f.edit(ctx, s.path, func(d *document) ([]byte, error) {
-		for _, side := range []*document{from, to, d} {
-			if side.refused != nil {
-				return nil, side.refused
-			}
-		}
-		next := merge(from, to, d)
-		if e := newDocument(s.path, next, read).refused; e != nil {
-			return nil, errors.New("the merged file could not be read")
-		}
-		return next, nil
-	})
+	_, err := by(ctx, s.path, f.mergePlan(s.path, base, late))
 	if err == nil {
 		return nil
 	}

@@ -18,13 +18,9 @@ import (
 
 const (
 	lockName    = ".mfad.lock"
-	tempSuffix  = ".tmp"
 	lockGap     = 5 * time.Millisecond
 	maxAttempts = 100 // each is spoilt by another program's write
 )
-
-// tempPrefix starts the names of the temporary files of the file called base.
-func tempPrefix(base string) string { return ".mfad-" + base + "-" }
 
 // plan gives the bytes that a file shall have, d.Src itself if it may stay. It is
 // called again when the file changed meanwhile.
@@ -52,8 +48,15 @@ func (f *Files) edit(ctx context.Context, path string, p plan) (bool, error) {
 		return false, err
 	}
 	defer unlock()
-	removeLeftovers(s.real)
+	if err := f.heal(ctx, path, s.real); err != nil {
+		return false, err
+	}
 	f.tightenFolder(filepath.Dir(s.real))
+	return f.rewrite(ctx, path, p)
+}
+
+// rewrite is edit under the lock, beside a file that nobody left anything of.
+func (f *Files) rewrite(ctx context.Context, path string, p plan) (bool, error) {
 	for range maxAttempts {
 		written, again, err := f.tryOnce(ctx, path, p)
 		if err != nil || !again {
@@ -119,10 +122,21 @@ func (f *Files) tryOnce(ctx context.Context, path string, p plan) (written, agai
 }
 
 // replace puts next in the place of s, unless the file is no longer what s saw.
-func (f *Files) replace(s *snapshot, next []byte) (bool, error) {
-	temp, err := writeTemp(s, next)
+// The second name of the old file is s.second then.
+func (f *Files) replace(s *snapshot, next []byte) (replaced bool, err error) {
+	temp, err := writeTemp(s.real, s.info, next)
 	if err != nil {
 		return false, broken("write a new", s.path, err)
+	}
+	if s.info != nil && keepsReplaced {
+		if s.second, err = keepSecond(s.real, s.real, s.info, s.data); err != nil {
+			return false, broken("keep the old", s.path, errors.Join(err, os.Remove(temp)))
+		}
+		defer func() {
+			if !replaced {
+				s.second.drop()
+			}
+		}()
 	}
 	now, err := lookOnce(s.path)
 	if err == nil {
@@ -144,16 +158,19 @@ func (f *Files) replace(s *snapshot, next []byte) (bool, error) {
 		}
 		return false, broken("replace", s.path, errors.Join(err, gone))
 	}
+	if s.second != nil {
+		_ = s.file.Chmod(s.info.Mode().Perm() & 0o600) // nobody opens it any more
+	}
 	if err := durable.SyncFolder(filepath.Dir(s.real)); err != nil {
 		return true, broken("sync the folder of", s.path, err)
 	}
 	return true, nil
 }
 
-// writeTemp writes next beside the file of s, synced, with the rights and the
-// group that the file shall have.
-func writeTemp(s *snapshot, next []byte) (name string, err error) {
-	dir, base := filepath.Split(s.real)
+// writeTemp writes data beside real, synced, with the rights and the group that
+// go with old, nil if there is no file yet.
+func writeTemp(real string, old fs.FileInfo, data []byte) (name string, err error) {
+	dir, base := filepath.Split(real)
 	file, err := os.CreateTemp(dir, tempPrefix(base)+"*"+tempSuffix) // O_EXCL, 0600
 	if err != nil {
 		return "", err
@@ -164,39 +181,16 @@ func writeTemp(s *snapshot, next []byte) (name string, err error) {
 		}
 	}()
 	mode := fs.FileMode(0o600)
-	if s.info != nil {
-		mode = s.info.Mode().Perm() & 0o600
+	if old != nil {
+		mode = old.Mode().Perm() & 0o600
 	}
-	inherit(file, s.info)
-	_, err = file.Write(next)
+	inherit(file, old)
+	_, err = file.Write(data)
 	err = errors.Join(err, file.Chmod(mode))
 	if err == nil {
 		err = file.Sync()
 	}
 	return file.Name(), errors.Join(err, file.Close())
-}
-
-// leftovers lists the temporary files of a process that was killed. They hold
-// secrets. Under the lock none of them is in use.
-func leftovers(real string) []string {
-	dir, base := filepath.Split(real)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil // no folder, or one that the next step complains about
-	}
-	var found []string
-	for _, e := range entries {
-		if n := e.Name(); strings.HasPrefix(n, tempPrefix(base)) && strings.HasSuffix(n, tempSuffix) && e.Type().IsRegular() {
-			found = append(found, filepath.Join(dir, n))
-		}
-	}
-	return found
-}
-
-func removeLeftovers(real string) {
-	for _, name := range leftovers(real) {
-		_ = os.Remove(name) // the next call tries again
-	}
 }
 
 // lock makes the folder if it has to, and waits for its other mfad processes.

@@ -183,6 +183,9 @@ func placeholder() creds.Credentials {
 // profiles that are gone or written elsewhere. While mfad is locked it empties
 // the sections of the others too; one with keys of the user's stays mfad's.
 func (s *sink) credentials(ctx context.Context, files *credfile.Files, static, unserved []credfile.Section) (credfile.Result, error) {
+	if err := files.Recover(ctx); err != nil { // what a daemon that was killed left
+		return credfile.Result{}, err
+	}
 	managed, err := files.Managed(ctx)
 	if err != nil {
 		return credfile.Result{}, err

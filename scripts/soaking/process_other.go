@@ -1,0 +1,9 @@
+//go:build !unix
+
+package main
+
+import "errors"
+
+func suspend(int) error { return errors.ErrUnsupported }
+
+func resume(int) error { return errors.ErrUnsupported }
