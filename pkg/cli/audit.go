@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mfad/mfad/pkg/audit"
+	"github.com/mfad/mfad/pkg/plan"
 	"github.com/mfad/mfad/pkg/profile"
 )
 
@@ -195,12 +196,5 @@ func lifetime(seconds int) string {
 	if seconds <= 0 {
 		return "-"
 	}
-	s := (time.Duration(seconds) * time.Second).String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return plan.Short(time.Duration(seconds) * time.Second)
 }

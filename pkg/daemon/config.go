@@ -50,7 +50,7 @@ func (d *Daemon) configure() {
 	for _, name := range c.IdentityNames() {
 		id := c.Identities[name]
 		ids = append(ids, refresh.Identity{
-			Name: name, Serial: id.MFASerial, Account: first(profile.Account(id.MFASerial), profile.Account(d.userARN(name))), SessionDuration: id.SessionDuration,
+			Name: name, Serial: id.MFASerial, Account: d.account(id), SessionDuration: id.SessionDuration,
 			Unattended: id.MFAProcess != "" && id.MFAProcessUnattended && slices.Contains(methods(c), mfa.Process),
 			Federated:  id.Type != profile.TypeKey, Fingerprint: id.Type + " " + id.MFASerial,
 		})

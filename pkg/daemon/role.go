@@ -86,7 +86,7 @@ func chain(p *profile.Profile) []string {
 // session where the role is in the user's account, and the role's own.
 func (d *Daemon) signers(p *profile.Profile) []creds.Credentials {
 	var all []creds.Credentials
-	account := first(profile.Account(d.conf().Identities[p.Identity].MFASerial), profile.Account(d.userARN(p.Identity)))
+	account := d.account(d.conf().Identities[p.Identity])
 	if c, ok := d.engine.Session(p.Identity); ok && (account == "" || account == profile.Account(p.RoleARN)) {
 		all = append(all, c)
 	}
@@ -177,11 +177,11 @@ func (d *Daemon) isLocked() bool {
 	return d.locked
 }
 
-// userARN is the user whose key an identity has; empty if not known.
-func (d *Daemon) userARN(identity string) string {
+// account is the account of an identity's user; empty if not known.
+func (d *Daemon) account(id *profile.Identity) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.users[identity]
+	return first(profile.Account(id.MFASerial), profile.Account(d.users[id.Name]))
 }
 
 // knownConditions are the condition keys of trust policies that decide about

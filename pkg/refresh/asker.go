@@ -92,13 +92,18 @@ func (e *Engine) ask(ctx context.Context, id *identity, a *asker) {
 	}
 }
 
+// stoppedLocked tells whether Start's context, of which ctx is a child, has ended.
+func (e *Engine) stoppedLocked(ctx context.Context) bool {
+	return ctx.Err() != nil && (e.run == nil || e.run.Err() != nil)
+}
+
 // overLocked ends an asker.
 func (e *Engine) overLocked(ctx context.Context, id *identity, a *asker) {
 	if id.asker != a {
 		return // it was withdrawn
 	}
 	id.asker = nil
-	if ctx.Err() != nil && (e.run == nil || e.run.Err() != nil) {
+	if e.stoppedLocked(ctx) {
 		for name := range id.wants {
 			e.settleLocked(id, name, errStopping)
 		}
@@ -167,7 +172,7 @@ func (e *Engine) gaveUpLocked(id *identity, target string, err error) {
 
 // failedLocked ends a question whose codes did not do.
 func (e *Engine) failedLocked(ctx context.Context, id *identity, target string, err error) {
-	if ctx.Err() != nil && (e.run == nil || e.run.Err() != nil) {
+	if e.stoppedLocked(ctx) {
 		err = errStopping
 	}
 	e.gaveUpLocked(id, target, err)
