@@ -9,8 +9,9 @@ import (
 	"gopkg.in/ini.v1"
 )
 
+// Ten readers look a hundred thousand times in ten minutes.
 const (
-	readerCount = 4
+	readerCount = 10
 	readEvery   = time.Second / 20
 )
 

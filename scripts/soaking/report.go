@@ -25,6 +25,10 @@ const (
 	moreMemory      = 8 << 10 // KiB
 	moreDescriptors = 8
 	mostMemory      = 96 << 10 // KiB, with fifty calls at once
+
+	// lifeToJudge is how many seconds the last daemon must have lived for its growth to
+	// be told from its start: idle connections alone stay for a minute and a half.
+	lifeToJudge = 150
 )
 
 // line is a row of the table; limit is the most allowed, -1 for a figure that is
@@ -39,6 +43,10 @@ func (l line) over() bool { return l.limit >= 0 && l.got > l.limit }
 
 func (r *report) lines() []line {
 	c := r.census
+	memory, descriptors := moreMemory, moreDescriptors
+	if c.life < lifeToJudge {
+		memory, descriptors = -1, -1
+	}
 	return []line{
 		{"faults of AWS", r.mishaps.faults, -1, ""},
 		{"kill -9 and restart", r.mishaps.kills, -1, ""},
@@ -56,10 +64,10 @@ func (r *report) lines() []line {
 		{"extra codes", r.codes.extra, 0, ""},
 		{"profiles not fresh at the end", profiles - r.fresh, 0, ""},
 		{"peak memory, KiB", c.peak.resident, mostMemory, "all daemons"},
-		{"memory kept, KiB", c.later.resident - c.earlier.resident, moreMemory,
+		{"memory kept, KiB", c.later.resident - c.earlier.resident, memory,
 			fmt.Sprintf("%d to %d, the last daemon in %d s", c.earlier.resident, c.later.resident, c.life)},
 		{"peak descriptors", c.peak.descriptors, -1, "all daemons"},
-		{"descriptors kept", c.later.descriptors - c.earlier.descriptors, moreDescriptors,
+		{"descriptors kept", c.later.descriptors - c.earlier.descriptors, descriptors,
 			fmt.Sprintf("%d to %d", c.earlier.descriptors, c.later.descriptors)},
 	}
 }

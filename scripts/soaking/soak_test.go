@@ -127,7 +127,7 @@ func TestLeast(t *testing.T) {
 
 // TestViolations holds each limit against a figure just over it.
 func TestViolations(t *testing.T) {
-	clean := report{fresh: profiles}
+	clean := report{fresh: profiles, census: censusFigures{life: lifeToJudge}}
 	if over := clean.violations(); len(over) != 0 {
 		t.Errorf("nothing was found, and over are %q", over)
 	}
@@ -147,5 +147,10 @@ func TestViolations(t *testing.T) {
 		if over := r.violations(); len(over) != 1 {
 			t.Errorf("%+v: over are %q, want one", r, over)
 		}
+	}
+	young := clean
+	young.census = censusFigures{life: lifeToJudge - 1, later: sample{resident: moreMemory + 1, descriptors: moreDescriptors + 1}}
+	if over := young.violations(); len(over) != 0 {
+		t.Errorf("a daemon too young to be judged: over are %q", over)
 	}
 }
