@@ -23,6 +23,12 @@ const (
 	Direct  Mode = "direct"  // direct, at the role's full length
 )
 
+// Spends tells whether codes are spent on roles of that mode without anybody
+// asking for it, where codes come unattended or not.
+func (m Mode) Spends(unattended bool) bool {
+	return m == Direct || m != Session && unattended
+}
+
 // Hour is what AWS grants at most for a role that is assumed with temporary
 // credentials, those of an MFA session included, whatever the role allows
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining).
@@ -199,7 +205,7 @@ func Due(id Identity, r Role, t time.Time) (at time.Time, ok bool) {
 // Worth tells whether a role is to be assumed direct at all: its mode says so,
 // and it gains something over an hour through the session.
 func Worth(id Identity, r Role, t time.Time) bool {
-	if r.Mode == Session || r.Mode != Direct && !id.Unattended {
+	if !r.Mode.Spends(id.Unattended) {
 		return false
 	}
 	most := r.Known.Ask(t, id.Unattended)

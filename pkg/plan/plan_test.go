@@ -255,3 +255,17 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+func TestSpends(t *testing.T) {
+	for _, tt := range []struct {
+		mode               Mode
+		person, unattended bool
+	}{{Session, false, false}, {Auto, false, true}, {"", false, true}, {Direct, true, true}} {
+		if got := tt.mode.Spends(false); got != tt.person {
+			t.Errorf("%q with a person: codes are spent by themselves: %v, want %v", tt.mode, got, tt.person)
+		}
+		if got := tt.mode.Spends(true); got != tt.unattended {
+			t.Errorf("%q with a program: codes are spent by themselves: %v, want %v", tt.mode, got, tt.unattended)
+		}
+	}
+}

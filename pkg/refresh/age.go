@@ -25,10 +25,13 @@ const ageMargin = 5 * time.Second
 // agedLocked tells whether the session's MFA is too old for p's role.
 func (e *Engine) agedLocked(p *profile, t time.Time) bool {
 	id, most := e.ids[p.Identity], e.maxAgeLocked(p)
+	if most == 0 {
+		return false
+	}
 	if k := e.known[p.Role.ARN]; p.MaxAge == 0 && t.Sub(k.AgeTried) >= plan.Daily {
 		return false // it may not be so: what was learned is put to the test, once a day
 	}
-	return id != nil && most > 0 && p.Source == "" && p.Role.ARN != "" &&
+	return id != nil && p.Source == "" && p.Role.ARN != "" &&
 		!t.Before(id.session.Issued.Add(most-min(ageMargin, most/2)))
 }
 

@@ -22,13 +22,13 @@ type asker struct {
 	target string // for this profile; empty: the session
 }
 
-// askLocked has a code asked for if one is wanted at t, and for what it is wanted
-// most.
-func (e *Engine) askLocked(id *identity, t time.Time) {
+// askLocked has a code asked for if one is wanted now, by id's view, and for what
+// it is wanted most.
+func (e *Engine) askLocked(id *identity, v view) {
 	if e.locked || e.run == nil || id.Federated {
 		return
 	}
-	s, ok := e.nextLocked(id, t)
+	s, ok := v.next()
 	if a := id.asker; a != nil {
 		switch {
 		case !a.open:
@@ -65,7 +65,7 @@ func (e *Engine) ask(ctx context.Context, id *identity, a *asker) {
 	counts := map[string]*tally{}
 	for {
 		e.mu.Lock()
-		s, ok := e.nextLocked(id, now())
+		s, ok := e.viewLocked(id, now()).next()
 		if !ok || id.asker != a || e.locked || ctx.Err() != nil {
 			e.overLocked(ctx, id, a)
 			e.mu.Unlock()
@@ -116,8 +116,8 @@ func (e *Engine) overLocked(ctx context.Context, id *identity, a *asker) {
 // does most, and takes in what came of it.
 func (e *Engine) spend(ctx context.Context, id *identity, a *asker, asked plan.Spend, at Attempt, counts map[string]*tally) {
 	e.mu.Lock()
-	view, roles := e.viewLocked(id, now())
-	s, ok := plan.Choose(view, roles, plan.Code{Profile: at.Profile, Program: at.Program}, now())
+	v := e.viewLocked(id, now())
+	s, ok := plan.Choose(v.identity, v.roles, plan.Code{Profile: at.Profile, Program: at.Program}, v.at)
 	if ok && s.Profile == "" && asked.Prepares != "" {
 		s = asked // that is why there is a code
 	}

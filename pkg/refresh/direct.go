@@ -39,8 +39,7 @@ func (e *Engine) loginRoleLocked(id *identity, name string) error {
 		return noProfile(name)
 	}
 	t := now()
-	view, _ := e.viewLocked(id, t)
-	if err := e.mayDirectLocked(p, plan.Ask(view, e.roleLocked(p, id, t), t), t); err != nil {
+	if err := e.mayDirectLocked(p, plan.Ask(id.view(t), e.roleLocked(p, id, t), t), t); err != nil {
 		return err
 	}
 	p.off = failure{}
@@ -156,25 +155,13 @@ func (e *Engine) directFailedLocked(ctx context.Context, id *identity, p *profil
 	e.settleLocked(id, p.Name, err)
 }
 
-// checkDirectLocked asks AWS whether it still knows p's direct credentials.
+// checkDirectLocked drops p's direct credentials if AWS does not know them any more.
 func (e *Engine) checkDirectLocked(p *profile) {
-	id := e.ids[p.Identity]
-	if p.flying || e.run == nil || id == nil {
+	id, c := e.ids[p.Identity], p.direct
+	if id == nil {
 		return
 	}
-	p.flying = true
-	cfg, c, ctx := id.Identity, p.direct, e.run
-	e.flights.Go(func() {
-		err := e.AWS.Verify(ctx, cfg, c)
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		p.flying = false
-		if isGone(err) {
-			e.dropDirectLocked(p, c)
-		}
-		e.changedLocked()
-		e.Nudge()
-	})
+	e.verifyLocked(id, c, &p.flying, func(error) { e.dropDirectLocked(p, c) })
 }
 
 // dropDirectLocked forgets direct credentials that AWS does not know any more.
@@ -205,13 +192,15 @@ func (e *Engine) Chained(name string) []string {
 }
 
 func (e *Engine) chainedLocked(name string) []string {
+	from := map[string][]string{}
+	for _, p := range e.profiles {
+		if p.Source != "" {
+			from[p.Source] = append(from[p.Source], p.Name)
+		}
+	}
 	names := []string{name}
 	for i := 0; i < len(names); i++ {
-		for _, p := range e.profiles {
-			if p.Source == names[i] {
-				names = append(names, p.Name)
-			}
-		}
+		names = append(names, from[names[i]]...)
 	}
 	return names
 }

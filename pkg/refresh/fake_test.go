@@ -16,7 +16,7 @@ import (
 // world is AWS, the person and the files of one test. It grants what AWS would,
 // and can be away or refuse.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	start time.Time
 
 	mu        sync.Mutex
@@ -41,7 +41,7 @@ type world struct {
 	reused  int // codes that AWS did not take
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	return &world{t: t, start: now(), maximum: 12 * time.Hour, issued: map[string]time.Time{}, started: map[string]time.Time{}, refuse: map[string]error{},
 		code: func(context.Context, error) (string, error) { return "123456", nil }}
 }

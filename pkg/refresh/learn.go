@@ -37,7 +37,7 @@ func (e *Engine) lookWorthLocked(p *profile, id *identity, t time.Time) bool {
 	case id.Federated || t.Sub(p.wanted).Abs() < inUse:
 		return true
 	}
-	return p.Mode == plan.Direct || p.Mode != plan.Session && id.Unattended
+	return p.Mode.Spends(id.Unattended)
 }
 
 // lookSignerLocked gives the credentials that GetRole is to be asked with at t,
@@ -61,7 +61,7 @@ func (e *Engine) lookSignerLocked(p *profile, id *identity, t time.Time) (c cred
 // blindLocked tells whether AWS refused GetRole to an identity's session within a
 // day: a permission is seldom for one role alone.
 func (e *Engine) blindLocked(id *identity, t time.Time) bool {
-	return slices.ContainsFunc(e.refusals, func(r Refusal) bool {
+	return slices.ContainsFunc(e.refusals.counted, func(r Refusal) bool {
 		return r.Identity == id.Name && r.Call == RefusedSessionLookup && t.Sub(r.Time).Abs() < plan.Daily
 	})
 }

@@ -137,8 +137,8 @@ func TestARestartForgetsNothing(t *testing.T) {
 				t.Errorf("%s came back via %q with %s, want via %q with %s", name, p.Via, p.Known, was.Via, was.Known)
 			}
 		}
-		if !slices.Equal(second.refusals, e.refusals) || len(second.refusals) == 0 {
-			t.Errorf("%d refusals came back, want %d", len(second.refusals), len(e.refusals))
+		if got, want := second.refusals.all(), e.refusals.all(); !slices.Equal(got, want) || len(got) == 0 {
+			t.Errorf("%d refusals came back, want %d", len(got), len(want))
 		}
 	})
 }

@@ -3,6 +3,7 @@ package refresh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -215,6 +216,60 @@ func TestARevokedSessionDoesNotComeBack(t *testing.T) {
 		e.Configure(ids, ps)
 		if _, ok := e.Cached("plain"); ok {
 			t.Error("it came back with an edit")
+		}
+	})
+}
+
+// TestAQuestionIsOpenForAllThatWantIt: several programs cause one question, and
+// a login that joins it does not take it along when it leaves.
+func TestAQuestionIsOpenForAllThatWantIt(t *testing.T) {
+	var given chan struct{}
+	asked := 0
+	setup := func(w *world) Options {
+		given = make(chan struct{}) // of the bubble
+		w.code = func(ctx context.Context, _ error) (string, error) {
+			asked++
+			select {
+			case <-given:
+				return "123456", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		}
+		return Options{}
+	}
+	bubble(t, setup, func(t *testing.T, w *world, e *Engine) {
+		e.Configure(roles(3, false))
+		var questions []*Question
+		for i := range 3 {
+			q, err := e.Ask(t.Context(), fmt.Sprintf("p%d", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			questions = append(questions, q)
+			synctest.Wait()
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() { left <- e.Login(ctx, "corp", LoginOptions{}) }()
+		synctest.Wait()
+		leave()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("the login ended with %v, want that it was cancelled", err)
+		}
+		synctest.Wait()
+		if id := e.Status().Identities["corp"]; !id.Asking || asked != 1 {
+			t.Errorf("asking: %v, after %d questions; want the first still open", id.Asking, asked)
+		}
+		close(given)
+		for i, q := range questions {
+			<-q.Done
+			if err := q.Err(); err != nil {
+				t.Errorf("question %d ended with %v", i, err)
+			}
+		}
+		if got := e.Status().Identities["corp"].State; got != StateReady {
+			t.Errorf("after the code the identity is %s, want ready", got)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package refresh
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -75,11 +74,12 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 
 // savedLocked is everything that a restart needs.
 func (e *Engine) savedLocked() Saved {
-	s := Saved{
-		Sessions: maps.Clone(e.parked), Profiles: map[string]SavedProfile{}, Spare: map[string]SavedProfile{},
-		Roles: maps.Clone(e.known), Refusals: slices.Clone(e.refusals),
-	}
 	t := now()
+	e.refusals.prune(t)
+	s := Saved{
+		Sessions: maps.Clone(e.parked), Profiles: make(map[string]SavedProfile, len(e.profiles)), Spare: map[string]SavedProfile{},
+		Roles: maps.Clone(e.known), Refusals: e.refusals.all(),
+	}
 	for name, id := range e.ids {
 		if !id.session.IsZero() {
 			s.Sessions[name] = SavedSession{id.session, id.Fingerprint}
@@ -153,7 +153,7 @@ func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := now()
-	s := Status{Identities: map[string]IdentityStatus{}, Profiles: map[string]ProfileStatus{}}
+	s := Status{Identities: make(map[string]IdentityStatus, len(e.ids)), Profiles: make(map[string]ProfileStatus, len(e.profiles))}
 	for name, id := range e.ids {
 		st := IdentityStatus{State: StateReady, Session: id.session, Err: id.fail.err}
 		if id.asker != nil {
@@ -185,7 +185,7 @@ func (e *Engine) profileStatusLocked(p *profile, t time.Time) ProfileStatus {
 		st.Next = renewAt(id.session, id.Unattended)
 	}
 	if id != nil && p.Source == "" && p.Role.ARN != "" && !id.Federated {
-		view, role := plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t)}, e.roleLocked(p, id, t)
+		view, role := id.view(t), e.roleLocked(p, id, t)
 		st.Why, st.Warning = plan.Reason(view, role, t), tooMuch(role)
 		if at, ok := plan.Due(view, role, t); ok && id.Unattended && !e.locked && (st.Next.IsZero() || at.Before(st.Next)) {
 			st.Next = at

@@ -44,13 +44,13 @@ func (e *Engine) settleLocked(id *identity, profile string, err error) {
 // dropWantsLocked settles what is wanted for profiles that are gone, or are not to
 // have a code of their own any more.
 func (e *Engine) dropWantsLocked(id *identity) {
-	view, _ := e.viewLocked(id, now())
+	t := now()
 	for name, w := range id.wants {
 		p := e.profiles[name]
 		switch {
 		case name == "":
 		case p == nil || p.Identity != id.Name || p.Source != "" || p.Role.ARN == "",
-			w.logins == 0 && !plan.Want(view, e.roleLocked(p, id, now()), now()):
+			w.logins == 0 && !plan.Want(id.view(t), e.roleLocked(p, id, t), t):
 			e.settleLocked(id, name, withdrawn(id))
 		}
 	}
@@ -105,14 +105,17 @@ func (e *Engine) Ask(ctx context.Context, profile string) (*Question, error) {
 	case e.run == nil:
 		return nil, errStopping
 	default:
-		view, _ := e.viewLocked(id, t)
 		target := ""
-		if root.Role.ARN != "" && plan.Want(view, e.roleLocked(root, id, t), t) {
+		if root.Role.ARN != "" && plan.Want(id.view(t), e.roleLocked(root, id, t), t) {
 			target = root.Name
 		}
 		w := id.wantLocked(target)
-		w.stays = true
-		e.askLocked(id, t)
+		if w.stays && id.asker != nil { // for another program already
+			e.Nudge()
+		} else {
+			w.stays = true
+			e.askLocked(id, e.viewLocked(id, t))
+		}
 		return e.questionLocked(ctx, w, profile), nil
 	}
 }
@@ -182,9 +185,7 @@ func (e *Engine) Login(ctx context.Context, name string, o LoginOptions) error {
 	}
 	e.mu.Lock()
 	id, err := e.identityLocked(name)
-	below := e.belowLocked(name)
 	if err == nil && o.Profile != "" {
-		below = e.chainedLocked(o.Profile)
 		err = e.loginRoleLocked(id, o.Profile)
 	}
 	if err == nil && e.run == nil {
@@ -201,7 +202,8 @@ func (e *Engine) Login(ctx context.Context, name string, o LoginOptions) error {
 	if o.Give != nil {
 		o.Give()
 	}
-	e.askLocked(id, now())
+	e.askLocked(id, e.viewLocked(id, now()))
+	below := e.freshenedLocked(id, o.Profile)
 	e.mu.Unlock()
 	select {
 	case <-w.done:
@@ -222,7 +224,7 @@ func (e *Engine) leave(id *identity, w *want) {
 	w.logins--
 	if id.wants[w.profile] == w && w.logins == 0 && !w.stays {
 		e.settleLocked(id, w.profile, withdrawn(id))
-		e.askLocked(id, now())
+		e.askLocked(id, e.viewLocked(id, now()))
 	}
 }
 
@@ -240,13 +242,24 @@ func (e *Engine) identityLocked(name string) (*identity, error) {
 	return id, nil
 }
 
-// belowLocked names the profiles of an identity.
-func (e *Engine) belowLocked(identity string) []string {
+// Freshened names what a code freshens that is spent on a profile's role, or, where
+// that is empty, on an identity's session.
+func (e *Engine) Freshened(identity, profile string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if id := e.ids[identity]; id != nil {
+		return e.freshenedLocked(id, profile)
+	}
+	return nil
+}
+
+func (e *Engine) freshenedLocked(id *identity, profile string) []string {
+	if profile != "" {
+		return e.chainedLocked(profile)
+	}
 	var names []string
-	for _, p := range e.profiles {
-		if p.Identity == identity {
-			names = append(names, p.Name)
-		}
+	for _, p := range id.below {
+		names = append(names, p.Name)
 	}
 	return names
 }

@@ -170,7 +170,7 @@ type Engine struct {
 	parked   map[string]SavedSession // of identities that the config does not have (so) just now: an edit may bring them back
 	known    map[string]plan.Known
 	looks    map[string]look // lookups under way or put off, by the role's ARN
-	refusals []Refusal
+	refusals refused
 	risky    map[string]int // calls in the air that AWS may refuse for their length, by identity
 	locked   bool
 	changed  chan struct{} // closed and replaced on every change
@@ -181,6 +181,7 @@ type Engine struct {
 // identity is an Identity's state; guarded by Engine.mu.
 type identity struct {
 	Identity
+	below     []*profile // its profiles
 	session   creds.Credentials
 	wants     map[string]*want // what somebody waits for a code for
 	asker     *asker           // nil: no code is being asked for
@@ -256,8 +257,10 @@ func (e *Engine) Start(ctx context.Context) (wait func()) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
+			begun := time.Now()
 			next := e.step(now())
-			e.Wait(ctx, min(max(0, next.Sub(now())), poll), e.wake)
+			breathe(ctx, time.Since(begun))
+			e.Wait(ctx, min(max(0, next.Sub(now())), untilPoll()), e.wake)
 		}
 		e.mu.Lock()
 		e.run = nil
@@ -266,6 +269,25 @@ func (e *Engine) Start(ctx context.Context) (wait func()) {
 	}()
 	return func() { <-ended }
 }
+
+// untilPoll is how long it is to the next full half minute. Whatever looks at
+// the clock does it then, so that the machine wakes up once for all.
+func untilPoll() time.Duration {
+	t := time.Now()
+	return t.Truncate(poll).Add(poll).Sub(t)
+}
+
+// breathe keeps the loop to a tenth of the time: a thousand calls that land one by
+// one are not each worth a look at a thousand profiles. After a look that took
+// next to nothing, as with some dozens of profiles, it does not pause.
+func breathe(ctx context.Context, took time.Duration) {
+	if pause := min(9*took, longestBreath); pause >= time.Millisecond {
+		wait(ctx, pause, nil)
+	}
+}
+
+// longestBreath bounds what a look that was slow by chance costs.
+const longestBreath = 10 * time.Millisecond
 
 // wait is Options.Wait by a timer.
 func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
@@ -331,10 +353,23 @@ func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 		e.profiles[c.Name] = p
 		e.serveLocked(p)
 	}
+	e.indexLocked()
 	for _, id := range e.ids {
 		e.dropWantsLocked(id)
 	}
 	e.touchLocked()
+}
+
+// indexLocked sorts the profiles by their identities.
+func (e *Engine) indexLocked() {
+	for _, id := range e.ids {
+		id.below = nil
+	}
+	for _, p := range e.profiles {
+		if id := e.ids[p.Identity]; id != nil {
+			id.below = append(id.below, p)
+		}
+	}
 }
 
 // serveLocked picks what a profile serves: the identity's session where it has no

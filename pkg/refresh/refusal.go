@@ -1,6 +1,9 @@
 package refresh
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -48,6 +51,106 @@ func (r Refusal) isLookup() bool {
 	return r.Call == RefusedLookup || r.Call == RefusedSessionLookup || r.Call == RefusedUpdate
 }
 
+// refused are the refusals of the last day. Those of roles without a code are
+// apart, since no bound counts them, and there may be many: each profile that AWS
+// refuses has one an hour.
+type refused struct {
+	counted []Refusal            // by the bounds on the search and on codes; oldest first
+	roles   map[string][]Refusal // by profile, the last few of each; oldest first
+}
+
+// lastFew is how many refusals of a role without a code are kept for a profile:
+// more make no pause longer.
+const lastFew = len(pauses)
+
+// add takes in refusals, oldest first.
+func (s *refused) add(rs ...Refusal) {
+	if s.roles == nil {
+		s.roles = map[string][]Refusal{}
+	}
+	for _, r := range rs {
+		if r.Call != RefusedRole || r.isSearch() {
+			s.counted = append(s.counted, r)
+			continue
+		}
+		kept := s.roles[r.Profile]
+		s.roles[r.Profile] = append(kept[max(0, len(kept)+1-lastFew):], r)
+	}
+}
+
+// forgive forgets why a profile was refused its role without a code.
+func (s *refused) forgive(profile string) { delete(s.roles, profile) }
+
+// of gives a profile's, oldest first.
+func (s *refused) of(profile string) []Refusal {
+	all := slices.Clone(s.roles[profile])
+	for _, r := range s.counted {
+		if r.Profile == profile {
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, older)
+	return all
+}
+
+// all gives all of them, oldest first.
+func (s *refused) all() []Refusal {
+	all := slices.Clone(s.counted)
+	for _, rs := range s.roles {
+		all = append(all, rs...)
+	}
+	slices.SortStableFunc(all, older)
+	return all
+}
+
+func older(a, b Refusal) int {
+	return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.Profile, b.Profile))
+}
+
+// prune forgets those of a day ago.
+func (s *refused) prune(t time.Time) {
+	old := func(r Refusal) bool { return t.Sub(r.Time).Abs() >= directRest }
+	s.counted = slices.DeleteFunc(s.counted, old)
+	for name, rs := range s.roles {
+		if s.roles[name] = slices.DeleteFunc(rs, old); len(s.roles[name]) == 0 {
+			delete(s.roles, name)
+		}
+	}
+}
+
+// past has none lie in the future, where a clock that was set back leaves them.
+func (s *refused) past(t time.Time) {
+	clamp := func(rs []Refusal) {
+		for i := range rs {
+			if rs[i].Time.After(t) {
+				rs[i].Time = t
+			}
+		}
+	}
+	clamp(s.counted)
+	for _, rs := range s.roles {
+		clamp(rs)
+	}
+}
+
+// bound is from when on there are fewer than most refusals of a kind within
+// alarmWindow; zero: there are now.
+func (s *refused) bound(t time.Time, most int, is func(*Refusal) bool) time.Time {
+	for i := len(s.counted) - 1; i >= 0; i-- {
+		r := &s.counted[i]
+		age := t.Sub(r.Time)
+		if age >= alarmWindow {
+			break // and so are those before
+		}
+		if age > -alarmWindow && is(r) {
+			if most--; most == 0 {
+				return r.Time.Add(alarmWindow)
+			}
+		}
+	}
+	return time.Time{}
+}
+
 // refuseLocked remembers that AWS refused a call for p.
 func (e *Engine) refuseLocked(p *profile, call RefusedCall, err error, t time.Time) {
 	if creds.IsTransient(err) || isLocal(err) {
@@ -57,13 +160,7 @@ func (e *Engine) refuseLocked(p *profile, call RefusedCall, err error, t time.Ti
 	case creds.CodeMFAUsedCode, creds.CodeMFABadCode, creds.CodeCancelled, creds.CodeConfig, creds.CodeKeyNotFound:
 		return // AWS was not asked
 	}
-	kept := e.refusals[:0]
-	for _, r := range e.refusals {
-		if t.Sub(r.Time).Abs() < directRest {
-			kept = append(kept, r)
-		}
-	}
-	e.refusals = append(kept, Refusal{Time: t, Identity: p.Identity, Profile: p.Name, RoleARN: p.Role.ARN, Call: call, Code: creds.CodeOf(err),
+	e.refusals.add(Refusal{Time: t, Identity: p.Identity, Profile: p.Name, RoleARN: p.Role.ARN, Call: call, Code: creds.CodeOf(err),
 		Message: err.Error(), Hint: creds.HintOf(err), Fingerprint: p.Fingerprint})
 	e.batch.add("", t)
 }
@@ -72,18 +169,12 @@ func (e *Engine) refuseLocked(p *profile, call RefusedCall, err error, t time.Ti
 // something changed.
 func (e *Engine) forgiveLocked(p *profile) {
 	p.fail = failure{}
-	kept := e.refusals[:0]
-	for _, r := range e.refusals {
-		if r.Profile != p.Name || r.Call != RefusedRole || r.isSearch() {
-			kept = append(kept, r)
-		}
-	}
-	e.refusals = kept
+	e.refusals.forgive(p.Name)
 }
 
 // triedLocked is from when on another code may be tried on p's role.
 func (e *Engine) triedLocked(p *profile, t time.Time) time.Time {
-	return e.bound(t, directTries, func(r Refusal) bool { return r.RoleARN == p.Role.ARN && r.Call == RefusedDirect })
+	return e.refusals.bound(t, directTries, func(r *Refusal) bool { return r.RoleARN == p.Role.ARN && r.Call == RefusedDirect })
 }
 
 // restsLocked is from when on a call for p's role that asks for d may be made.
@@ -105,7 +196,7 @@ func (e *Engine) lookupLocked(identity string, t time.Time) time.Time {
 	if id := e.ids[identity]; id != nil && id.Federated {
 		return at
 	}
-	return later(at, e.bound(t, alarmMost-1, func(r Refusal) bool { return r.Identity == identity && r.isLookup() }))
+	return later(at, e.refusals.bound(t, alarmMost-1, func(r *Refusal) bool { return r.Identity == identity && r.isLookup() }))
 }
 
 // searchLocked is from when on the search for the maximum of an identity's roles
@@ -115,22 +206,7 @@ func (e *Engine) searchLocked(identity string, t time.Time) time.Time {
 	if most <= 0 {
 		return t.Add(airborne)
 	}
-	return e.bound(t, most, func(r Refusal) bool { return r.Identity == identity && r.isSearch() })
-}
-
-// bound is from when on there are fewer than most refusals of a kind within
-// alarmWindow; zero: there are now.
-func (e *Engine) bound(t time.Time, most int, is func(Refusal) bool) time.Time {
-	var recent []time.Time
-	for _, r := range e.refusals {
-		if age := t.Sub(r.Time); is(r) && age < alarmWindow && age > -alarmWindow {
-			recent = append(recent, r.Time)
-		}
-	}
-	if len(recent) < most {
-		return time.Time{}
-	}
-	return recent[len(recent)-most].Add(alarmWindow)
+	return e.refusals.bound(t, most, func(r *Refusal) bool { return r.Identity == identity && r.isSearch() })
 }
 
 // riskLocked counts the calls in the air that AWS may refuse for their length.
@@ -140,20 +216,10 @@ func (e *Engine) riskLocked(identity string, risky bool, by int) {
 	}
 }
 
-// pastLocked has no refusal lie in the future, where a clock that was set back
-// leaves them.
-func (e *Engine) pastLocked(t time.Time) {
-	for i, r := range e.refusals {
-		if r.Time.After(t) {
-			e.refusals[i].Time = t
-		}
-	}
-}
-
 // restLocked takes up, after a restart, what a profile's refusals mean.
 func (e *Engine) restLocked(p *profile, t time.Time) {
-	for _, r := range e.refusals {
-		if r.Profile != p.Name || r.Fingerprint != p.Fingerprint {
+	for _, r := range e.refusals.of(p.Name) {
+		if r.Fingerprint != p.Fingerprint {
 			continue
 		}
 		err := &creds.Error{Code: r.Code, Op: r.Message, Hint: r.Hint}

@@ -15,8 +15,11 @@ func (e *Engine) Restore(s Saved) {
 			e.known[arn] = k
 		}
 	}
-	e.refusals = append(s.Refusals, e.refusals...)
-	e.pastLocked(now())
+	had := e.refusals.all()
+	e.refusals = refused{}
+	e.refusals.add(s.Refusals...)
+	e.refusals.add(had...)
+	e.refusals.past(now())
 	if e.locked {
 		return
 	}
@@ -68,6 +71,7 @@ func (e *Engine) Lock() {
 	for name, p := range e.profiles {
 		e.profiles[name] = &profile{Profile: p.Profile} // a call in the air lands on the old one
 	}
+	e.indexLocked()
 	e.touchLocked()
 }
 

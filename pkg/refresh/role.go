@@ -87,6 +87,6 @@ func (e *Engine) failRoleLocked(p *profile, asked time.Duration, from creds.Cred
 	case creds.CodeInvalidKey:
 		// The session may be revoked; or this role alone may be refused it, for
 		// its region. A session costs a person a code: AWS is asked about it.
-		e.verifyLocked(id, p)
+		e.checkSessionLocked(id, p)
 	}
 }

@@ -43,10 +43,7 @@ func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg I
 
 // freshenLocked has everything below an identity fetched at once.
 func (e *Engine) freshenLocked(id *identity, t time.Time) {
-	for _, p := range e.profiles {
-		if p.Identity != id.Name {
-			continue
-		}
+	for _, p := range id.below {
 		e.forgiveLocked(p)
 		if p.Role.ARN == "" {
 			e.serveLocked(p)
@@ -61,23 +58,36 @@ func (e *Engine) freshenLocked(id *identity, t time.Time) {
 // hiccup is the pause after AWS refused a session that it knows after all.
 const hiccup = 2 * time.Second
 
-// verifyLocked finds out whether AWS still knows an identity's session.
-func (e *Engine) verifyLocked(id *identity, p *profile) {
+// checkSessionLocked drops an identity's session, which AWS refused for p's role,
+// if AWS does not know it any more.
+func (e *Engine) checkSessionLocked(id *identity, p *profile) {
 	if p.fail.count == 1 {
 		p.fail.next = now().Add(hiccup)
 	}
-	if id.verifying || e.run == nil {
+	session := id.session
+	e.verifyLocked(id, session, &id.verifying, func(err error) {
+		if id.session.AccessKeyID == session.AccessKeyID {
+			e.dropSessionLocked(id, err)
+		}
+	})
+}
+
+// verifyLocked asks AWS whether it still knows credentials of an identity, and
+// calls gone, under the lock, if it does not. Busy, guarded by Engine.mu, is set
+// meanwhile; where it is already, AWS is not asked.
+func (e *Engine) verifyLocked(id *identity, c creds.Credentials, busy *bool, gone func(error)) {
+	if *busy || e.run == nil {
 		return
 	}
-	id.verifying = true
-	cfg, session, ctx := id.Identity, id.session, e.run
+	*busy = true
+	cfg, ctx := id.Identity, e.run
 	e.flights.Go(func() {
-		err := e.AWS.Verify(ctx, cfg, session)
+		err := e.AWS.Verify(ctx, cfg, c)
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		id.verifying = false
-		if isGone(err) && id.session.AccessKeyID == session.AccessKeyID {
-			e.dropSessionLocked(id, err)
+		*busy = false
+		if isGone(err) {
+			gone(err)
 		}
 		e.changedLocked()
 		e.Nudge()
@@ -98,11 +108,9 @@ func (e *Engine) dropSessionLocked(id *identity, why error) {
 		id.fail.err = &creds.Error{Code: creds.CodeInvalidKey, Op: "AWS ended the MFA session of " + id.Name + " early",
 			Hint: "run: mfad login " + id.Name, Err: why}
 	}
-	for _, p := range e.profiles {
-		if p.Identity == id.Name { // what failed is told, and tried as soon as there is another session
-			p.fail.count, p.fail.next = 0, time.Time{}
-			e.serveLocked(p)
-		}
+	for _, p := range id.below { // what failed is told, and tried as soon as there is another session
+		p.fail.count, p.fail.next = 0, time.Time{}
+		e.serveLocked(p)
 	}
 	e.batch.all = true
 }
@@ -171,8 +179,13 @@ func (e *Engine) busyLocked(names []string) bool {
 		if p == nil {
 			continue
 		}
-		_, err := e.signerLocked(p, t)
-		if p.flying || p.force && canSign(err) || e.batch.holds(name) {
+		if p.flying || e.batch.holds(name) {
+			return true
+		}
+		if !p.force {
+			continue
+		}
+		if _, err := e.signerLocked(p, t); canSign(err) {
 			return true
 		}
 	}

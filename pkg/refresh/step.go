@@ -17,8 +17,9 @@ func (e *Engine) step(t time.Time) time.Time {
 	next := t.Add(poll)
 	if !e.locked {
 		for _, id := range e.ids { // first: what a program's code freshens in a moment is not fetched before
-			e.askLocked(id, t)
-			next = earlier(next, e.codeDueLocked(id, t))
+			v := e.viewLocked(id, t)
+			e.askLocked(id, v)
+			next = earlier(next, e.codeDueLocked(id, v))
 		}
 		next = earlier(next, e.refreshDueLocked(t))
 		next = earlier(next, e.lookLocked(t))
@@ -43,7 +44,7 @@ func (e *Engine) clockSetBackLocked(t time.Time) {
 		}
 	}
 	clear(e.looks)
-	e.pastLocked(t)
+	e.refusals.past(t)
 	e.batch.since, e.batch.retry = time.Time{}, time.Time{}
 }
 
@@ -122,7 +123,8 @@ func (e *Engine) sessionDueLocked(id *identity, t time.Time) (at time.Time, ok b
 
 // codeDueLocked tells when a code of an identity's is next wanted by the engine's
 // own doing.
-func (e *Engine) codeDueLocked(id *identity, t time.Time) time.Time {
+func (e *Engine) codeDueLocked(id *identity, v view) time.Time {
+	t := v.at
 	next := t.Add(poll)
 	if id.asker != nil || id.Federated {
 		return next // its end looks again
@@ -135,14 +137,13 @@ func (e *Engine) codeDueLocked(id *identity, t time.Time) time.Time {
 	if at, ok := e.sessionDueLocked(id, t); ok {
 		see(at)
 	}
-	view, roles := e.viewLocked(id, t)
-	for _, r := range roles {
-		if at, ok := plan.Due(view, r, t); ok {
+	for _, r := range v.roles {
+		if at, ok := plan.Due(v.identity, r, t); ok {
 			see(at)
 		}
 	}
-	for _, p := range e.profiles {
-		if most := e.maxAgeLocked(p); p.Identity == id.Name && most > 0 && !id.session.IsZero() {
+	for _, p := range id.below {
+		if most := e.maxAgeLocked(p); most > 0 && !id.session.IsZero() {
 			see(id.session.Issued.Add(most - min(ageMargin, most/2)))
 		}
 	}

@@ -7,33 +7,43 @@ import (
 	"github.com/mfad/mfad/pkg/plan"
 )
 
-// viewLocked is what the planner has to know of an identity and its roles at t.
-func (e *Engine) viewLocked(id *identity, t time.Time) (plan.Identity, []plan.Role) {
-	v := plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t), Wanted: e.sessionWantedLocked(id, t)}
-	if w := id.wants[""]; w != nil && w.logins > 0 {
-		v.Asked = w.since
-	}
-	var roles []plan.Role
-	for _, p := range e.profiles {
-		if p.Identity == id.Name && p.Source == "" && p.Role.ARN != "" && !id.Federated {
-			roles = append(roles, e.roleLocked(p, id, t))
-		}
-	}
-	return v, roles
+// view is what the planner has to know at a moment.
+type view struct {
+	at       time.Time
+	identity plan.Identity
+	roles    []plan.Role
 }
 
-// nextLocked is what a code would be spent on if one came now by itself.
-func (e *Engine) nextLocked(id *identity, t time.Time) (plan.Spend, bool) {
-	view, roles := e.viewLocked(id, t)
-	return plan.Next(view, roles, t)
+// view is what the planner has to know of an identity at t, to judge one role.
+func (id *identity) view(t time.Time) plan.Identity {
+	return plan.Identity{Name: id.Name, Unattended: id.Unattended, Session: id.session.UsableAt(t)}
 }
+
+// viewLocked is what the planner has to know of an identity and its roles at t, to
+// choose among them. It looks at every profile of the identity.
+func (e *Engine) viewLocked(id *identity, t time.Time) view {
+	if id.Federated {
+		return view{at: t, identity: id.view(t)} // takes no code
+	}
+	v := view{at: t, identity: id.view(t), roles: make([]plan.Role, 0, len(id.below))}
+	v.identity.Wanted = e.sessionWantedLocked(id, t)
+	if w := id.wants[""]; w != nil && w.logins > 0 {
+		v.identity.Asked = w.since
+	}
+	for _, p := range id.below {
+		if p.Source == "" && p.Role.ARN != "" {
+			v.roles = append(v.roles, e.roleLocked(p, id, t))
+		}
+	}
+	return v
+}
+
+// next is what a code would be spent on if one came then by itself.
+func (v view) next() (plan.Spend, bool) { return plan.Next(v.identity, v.roles, v.at) }
 
 // roleLocked is what the planner has to know of a profile with a role.
 func (e *Engine) roleLocked(p *profile, id *identity, t time.Time) plan.Role {
-	r := plan.Role{
-		Profile: p.Name, Mode: p.Mode, Duration: p.Role.Duration, Known: e.known[p.Role.ARN],
-		Lookup: e.lookAheadLocked(p, id, t), Young: e.maxAgeLocked(p) > 0, Rests: later(p.off.next, id.fail.next),
-	}
+	r := plan.Role{Profile: p.Name, Mode: p.Mode, Duration: p.Role.Duration, Known: e.known[p.Role.ARN]}
 	if p.current.UsableAt(t) {
 		r.Expires = p.current.Expires
 	}
@@ -50,9 +60,12 @@ func (e *Engine) roleLocked(p *profile, id *identity, t time.Time) plan.Role {
 	case w != nil:
 		r.Waits = true
 	}
+	if !p.Mode.Spends(id.Unattended) {
+		return r // the rest only puts off what is spent by itself: here nothing is
+	}
+	r.Lookup, r.Young, r.Rests = e.lookAheadLocked(p, id, t), e.maxAgeLocked(p) > 0, later(p.off.next, id.fail.next)
 	if w == nil {
-		view := plan.Identity{Name: id.Name, Unattended: id.Unattended}
-		r.Rests = later(r.Rests, e.restsLocked(p, plan.Ask(view, r, t), t))
+		r.Rests = later(r.Rests, e.restsLocked(p, plan.Ask(id.view(t), r, t), t))
 	}
 	return r
 }
@@ -71,8 +84,11 @@ func (e *Engine) sessionWantedLocked(id *identity, t time.Time) string {
 	case ok && !at.After(t):
 		return "the session ends at " + id.session.Expires.Local().Format("15:04")
 	}
-	for _, p := range e.profiles {
-		if p.Identity == id.Name && e.agedLocked(p, t) && t.Sub(p.used) < inUse && !p.outlasts(t) && id.session.UsableAt(t) {
+	if !id.session.UsableAt(t) {
+		return ""
+	}
+	for _, p := range id.below {
+		if t.Sub(p.used) < inUse && !p.outlasts(t) && e.agedLocked(p, t) {
 			return "the role of " + p.Name + " wants an MFA younger than " + plan.Short(e.maxAgeLocked(p)) + ", and the profile is in use"
 		}
 	}
