@@ -92,23 +92,29 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 		}
 	}
 	d.mu.Lock()
-	was := d.keyring.ready
-	d.keyring.ready = true
+	ready := d.keyring.ready
 	d.mu.Unlock()
-	if !was {
-		left := d.store.restored() // before the engine publishes what it has, which is nothing yet
-		d.configure()              // from now on each load of the config does
-		d.engine.Restore(left)
+	if ready {
+		return nil
 	}
+	left := d.store.restored() // before the engine publishes what it has, which is nothing yet
+	d.configure()
+	d.engine.Restore(left)
+	d.mu.Lock()
+	d.keyring.ready = true // who waits for it finds an engine that knows everything
+	d.mu.Unlock()
+	d.configure() // a config loaded meanwhile; from now on each load does this
 	return nil
 }
 
-// theKeyring chooses the keyring once.
+// theKeyring chooses the keyring once. A file that is yet to be made is no choice
+// for good: where the daemon was started before the desktop, the system's keyring
+// comes to be there later.
 func (d *Daemon) theKeyring(ctx context.Context) (keyring.Store, error) {
 	d.mu.Lock()
 	have, c := d.keyring.store, d.config
 	d.mu.Unlock()
-	if have != nil {
+	if have != nil && !isNew(have) {
 		return have, nil
 	}
 	kind := "memory"
@@ -121,6 +127,9 @@ func (d *Daemon) theKeyring(ctx context.Context) (keyring.Store, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.keyring.store != nil && (kind == string(keyring.KindFile) || !isNew(d.keyring.store)) {
+		return d.keyring.store, nil // the same file, which a passphrase may have opened meanwhile
+	}
 	d.keyring.store, d.keyring.kind = kr, kind
 	return kr, nil
 }

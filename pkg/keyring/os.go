@@ -22,11 +22,12 @@ const (
 // KWallet, KeePassXC) on Linux and the BSDs, the Keychain on macOS, the
 // Credential Manager on Windows. Items carry the service name "mfad".
 //
-// Every call ends within 2 seconds, Unlock within 90. Calls run one after the
-// other; while one hangs in the system, later ones fail at once with
-// [creds.CodeKeyringTimeout]. Where the Secret Service is used, its state is
-// looked at first over a connection of our own, so that a locked or missing
-// keyring is told in milliseconds, no window opens and no bus is started.
+// Every call ends within 2 seconds, Unlock within 90; a Secret Service that does
+// not even get to ask has 10 of them. Calls run one after the other; while one
+// hangs in the system, later ones fail at once with [creds.CodeKeyringTimeout].
+// Where the Secret Service is used, its state is looked at first over a
+// connection of our own, so that a locked or missing keyring is told in
+// milliseconds, no window opens and no bus is started.
 //
 // To make that hold, OS sets DBUS_SESSION_BUS_ADDRESS in this process before
 // the first call that needs it, if it is unset and the bus was found below
@@ -95,7 +96,8 @@ func (o *OS) Check(ctx context.Context) error {
 // for at most 90 seconds. It is nil at once if nothing is locked. Where the
 // keyring has no collection yet, the desktop offers to make one. A question
 // that is dismissed, or that no desktop is there to show, gives
-// [creds.CodeKeyringLocked]; it is taken back when ctx ends. Other calls are
+// [creds.CodeKeyringLocked]; it is taken back when ctx ends, except from
+// gnome-keyring, whose window stays and may still be answered. Other calls are
 // not held up meanwhile, except on macOS and Windows.
 func (o *OS) Unlock(ctx context.Context) error {
 	l := o.prompts

@@ -91,7 +91,7 @@ func TestNoBus(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", empty)
 	for _, address := range []string{"", "autolaunch:"} {
 		t.Setenv(busVariable, address)
-		o := newOS(goKeyring{}, &desktop{runUser: empty})
+		o := newOS(goKeyring{}, &desktop{runUser: empty, startup: startup})
 		judge(t, o, verdict{creds.CodeKeyringAbsent, soon, "MFAD_KEYRING=file"})
 		if err := o.Unlock(t.Context()); creds.CodeOf(err) != creds.CodeKeyringAbsent {
 			t.Errorf("Unlock = %v, want code %q", err, creds.CodeKeyringAbsent)
@@ -140,6 +140,11 @@ func TestBusThatNeverAnswers(t *testing.T) {
 	_, err = timed(t, soon, func() (creds.Secret, error) { return creds.Secret{}, o.Unlock(ctx) })
 	if creds.CodeOf(err) != creds.CodeKeyringTimeout {
 		t.Errorf("Unlock = %v, want code %q", err, creds.CodeKeyringTimeout)
+	}
+	o.system.(*desktop).startup = 300 * time.Millisecond // a person would be given longer
+	_, err = timed(t, soon, func() (creds.Secret, error) { return creds.Secret{}, o.Unlock(t.Context()) })
+	if creds.CodeOf(err) != creds.CodeKeyringTimeout || !strings.Contains(creds.HintOf(err), "MFAD_KEYRING=file") {
+		t.Errorf("Unlock = %v with hint %q, want code %q", err, creds.HintOf(err), creds.CodeKeyringTimeout)
 	}
 }
 
@@ -243,6 +248,11 @@ func TestFrozenService(t *testing.T) {
 	signalPID(t, "-STOP", pid)
 	defer signalPID(t, "-CONT", pid)
 	judge(t, o, verdict{creds.CodeKeyringTimeout, soon, ""})
+	o.system.(*desktop).startup = o.quick
+	_, err := timed(t, soon, func() (creds.Secret, error) { return creds.Secret{}, o.Unlock(t.Context()) })
+	if creds.CodeOf(err) != creds.CodeKeyringTimeout || creds.HintOf(err) == "" {
+		t.Errorf("Unlock = %v with hint %q, want code %q and a hint", err, creds.HintOf(err), creds.CodeKeyringTimeout)
+	}
 	signalPID(t, "-CONT", pid)
 	o.quick = unattended
 	if got, err := o.Get(t.Context(), "a"); err != nil || got.Reveal() != "v" {

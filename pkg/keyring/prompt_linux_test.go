@@ -113,6 +113,27 @@ func TestUnlockNobodyAnswers(t *testing.T) {
 	wait(t, f.dismissed, "the prompt to be taken back")
 }
 
+// TestUnlockLeavesGNOMEItsPrompt: Dismiss would end the real gnome-keyring.
+func TestUnlockLeavesGNOMEItsPrompt(t *testing.T) {
+	f := startFake(t, newRig(t, false), &fakeSecrets{})
+	if reply, err := f.conn.RequestName("org.gnome.keyring", dbus.NameFlagDoNotQueue); err != nil || reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatalf("RequestName = %v, %v", reply, err)
+	}
+	f.locked.Store(true)
+	o := NewOS()
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- o.Unlock(ctx) }()
+	wait(t, f.prompts, "the prompt")
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("Unlock = %v, want context canceled", err)
+	}
+	if !eventually(func() bool { return len(o.prompts.turn) == 0 }) || len(f.dismissed) != 0 {
+		t.Errorf("%d prompts were taken back, want none", len(f.dismissed))
+	}
+}
+
 func TestUnlockLosesItsPartner(t *testing.T) {
 	for name, lose := range map[string]func(*rig, *fakeSecrets){
 		"the bus dies":      func(r *rig, _ *fakeSecrets) { r.killBus() },

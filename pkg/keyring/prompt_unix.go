@@ -5,6 +5,7 @@ package keyring
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -12,34 +13,59 @@ import (
 	"github.com/mfad/mfad/pkg/creds"
 )
 
+// startup is how long Unlock waits where no person is waited for. It is longer
+// than another call may take: the bus may have to start the service first.
+const startup = 10 * time.Second
+
 var errDismissed = errors.New("the question for its password was dismissed, or there is no desktop to ask on")
 
 // unlock implements system. It asks over a connection of our own: go-keyring
 // would wait for the answer without end and take any other signal for it.
 func (d *desktop) unlock(ctx context.Context) error {
-	b, err := d.connect(ctx)
-	if err != nil {
+	b, question, err := d.prepare(ctx)
+	if err != nil || b.Conn == nil {
 		return err
 	}
 	defer b.hangUp()
-	found, err := b.look(ctx)
-	if err != nil {
-		return err
-	}
-	if found.collection != noObject && !found.locked {
-		return nil
-	}
-	question, err := b.question(ctx, found)
-	if err != nil {
-		return err
-	}
 	if question != noObject {
 		if err := b.ask(ctx, question); err != nil {
 			return err
 		}
 	}
 	// What counts is what holds afterwards, not what the question said.
-	return d.open(ctx)
+	brief, cancel := context.WithTimeout(ctx, d.startup)
+	defer cancel()
+	return hung(ctx, d.open(brief))
+}
+
+// prepare starts unlocking, or making, the collection, and gives the prompt
+// that has to be answered for it over the same connection, noObject if none
+// has; no connection where nothing is locked. Nobody is asked yet, so a service
+// that takes its time hangs.
+func (d *desktop) prepare(ctx context.Context) (bus, dbus.ObjectPath, error) {
+	brief, cancel := context.WithTimeout(ctx, d.startup)
+	defer cancel()
+	b, err := d.connect(brief)
+	if err != nil {
+		return bus{}, noObject, hung(ctx, err)
+	}
+	found, err := b.look(brief)
+	if err == nil && (found.collection == noObject || found.locked) {
+		var prompt dbus.ObjectPath
+		if prompt, err = b.question(brief, found); err == nil {
+			return b, prompt, nil
+		}
+	}
+	b.hangUp()
+	return bus{}, noObject, hung(ctx, err)
+}
+
+// hung tells the end of a step's own time, which is shorter than ctx, from ctx's.
+func hung(ctx context.Context, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		return err
+	}
+	return fail(creds.CodeKeyringTimeout, hintHung, fmt.Errorf("the keyring did not answer in time: %w", err))
 }
 
 // question starts unlocking, or making, the collection, and gives the prompt
@@ -58,8 +84,8 @@ func (b bus) question(ctx context.Context, found finding) (dbus.ObjectPath, erro
 	return prompt, reason(ctx, err)
 }
 
-// ask shows a prompt and waits until it is completed. If ctx ends first, or the
-// service goes away, the prompt is taken back.
+// ask shows a prompt and waits until it is completed. If ctx ends first, the
+// prompt is taken back where the service bears that.
 func (b bus) ask(ctx context.Context, prompt dbus.ObjectPath) error {
 	signals := make(chan *dbus.Signal, 16)
 	b.Signal(signals)
@@ -90,10 +116,24 @@ func (b bus) ask(ctx context.Context, prompt dbus.ObjectPath) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
-			_ = object.CallWithContext(last, secretPrompt+".Dismiss", 0).Err
+			if !b.isGNOME(last) {
+				_ = object.CallWithContext(last, secretPrompt+".Dismiss", 0).Err
+			}
 			return ctx.Err()
 		}
 	}
+}
+
+// isGNOME tells whether the service is gnome-keyring, which Dismiss kills: 42.1
+// fails an assertion of its own, and every secret that was open with it is
+// locked. Its window stays instead; who still answers it unlocks the keyring.
+func (b bus) isGNOME(ctx context.Context) bool {
+	owner := func(name string) (owner string) {
+		_ = b.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, name).Store(&owner) // none owns it: ""
+		return owner
+	}
+	gnome := owner("org.gnome.keyring")
+	return gnome != "" && gnome == owner(secretsName)
 }
 
 func completed(s *dbus.Signal) error {

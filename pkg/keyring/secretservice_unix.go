@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -42,10 +43,11 @@ const promptsInCall = false
 // outlive its caller.
 type desktop struct {
 	runUser string                    // where the system keeps per-user runtime folders; /run/user
+	startup time.Duration             // limit of a step of unlock that waits for no person
 	shared  atomic.Pointer[dbus.Conn] // the connection that go-keyring was last given
 }
 
-func newSystem() system { return &desktop{runUser: "/run/user"} }
+func newSystem() system { return &desktop{runUser: "/run/user", startup: startup} }
 
 // address gives the session bus's address, "" where there is none. godbus looks
 // into /run/user alone; XDG_RUNTIME_DIR is where the bus is by the XDG Base
