@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ func (a *app) runDaemon(ctx context.Context) error {
 		return err
 	}
 	dropCredentials()
+	debug.SetGCPercent(50) // it works for milliseconds and rests for minutes: memory is what it costs
 	level := slog.LevelInfo
 	if a.verbose {
 		level = slog.LevelDebug

@@ -28,8 +28,8 @@ const allowAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action
 
 // consoleLogin is one sign-in on its way.
 type consoleLogin struct {
-	r           localapi.ConsoleRequest
 	p           *profile.Profile
+	gift        gift // for the identity; its code may be given already
 	client      *awsapi.Client
 	endpoint    string
 	destination string
@@ -44,11 +44,11 @@ func (d *Daemon) Console(ctx context.Context, r localapi.ConsoleRequest, talk lo
 	if err != nil {
 		return localapi.ConsoleAnswer{}, err
 	}
-	c, d2, err := d.consoleCredentials(ctx, l)
+	c, asked, err := d.consoleCredentials(ctx, l)
 	if err != nil {
 		return localapi.ConsoleAnswer{}, err
 	}
-	return d.signIn(ctx, l, c, d2)
+	return d.signIn(ctx, l, c, asked)
 }
 
 // consoleLogin checks what is asked for, before a code is spent on it.
@@ -57,7 +57,8 @@ func (d *Daemon) consoleLogin(r localapi.ConsoleRequest, talk localapi.Talk) (*c
 	if err != nil {
 		return nil, err
 	}
-	l := &consoleLogin{r: r, p: p, duration: time.Duration(r.DurationSeconds) * time.Second, talk: talk}
+	l := &consoleLogin{p: p, duration: time.Duration(r.DurationSeconds) * time.Second, talk: talk, gift: gift{
+		identity: p.Identity, code: r.Code, canAsk: r.CanAsk && talk.CanAsk(), timeout: timeout(r.TimeoutSeconds, loginDefault)}}
 	if l.duration != 0 && (l.duration < shortestConsole || l.duration > longestConsole) {
 		return nil, &creds.Error{Code: creds.CodeUsage, Op: "AWS gives console sessions of 15m to 12h, not " + plan.Short(l.duration), Hint: "add --duration 12h"}
 	}
@@ -83,6 +84,13 @@ func (d *Daemon) consoleLogin(r localapi.ConsoleRequest, talk localapi.Talk) (*c
 
 func (l *consoleLogin) note(text string) { l.notes = append(l.notes, text) }
 
+// noteCode says that a code that came along was left alone.
+func (l *consoleLogin) noteCode() {
+	if l.gift.code != "" {
+		l.note("the code was not needed, and was not sent")
+	}
+}
+
 // noteLife says why the console does not last what a user may expect.
 func (l *consoleLogin) noteLife() {
 	l.note("the console lasts as long as the credentials; any time up to 12h takes a code: --duration 12h")
@@ -101,9 +109,7 @@ func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds
 		return c, 0, err
 	}
 	if c, ok := d.engine.Direct(l.p.Name); ok {
-		if l.r.Code != "" {
-			l.note("the code was not needed, and was not sent")
-		}
+		l.noteCode()
 		if l.duration > 0 {
 			return c, l.duration, nil
 		}
@@ -113,19 +119,19 @@ func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds
 		}
 		return c, 0, nil
 	}
-	if c, ok := d.engine.Cached(l.p.Name); ok && l.r.Code == "" && time.Until(c.Expires) >= l.duration {
+	if c, ok := d.engine.Cached(l.p.Name); ok && l.gift.code == "" && time.Until(c.Expires) >= l.duration {
 		l.noteLife()
 		return c, 0, nil
 	}
-	if l.duration == 0 && l.r.Code == "" {
-		ctx, cancel := context.WithTimeout(ctx, timeout(l.r.TimeoutSeconds, loginDefault))
+	if l.duration == 0 && l.gift.code == "" {
+		ctx, cancel := context.WithTimeout(ctx, l.gift.timeout)
 		defer cancel()
-		c, err := d.obtain(ctx, l.p, false, l.r.CanAsk && l.talk.CanAsk(), l.talk)
+		c, err := d.obtain(ctx, l.p, false, l.gift.canAsk, l.talk)
 		l.noteLife()
 		return c, 0, err
 	}
-	g := gift{identity: l.p.Identity, profile: l.p.Name, console: true, code: l.r.Code, canAsk: l.r.CanAsk && l.talk.CanAsk(),
-		timeout: timeout(l.r.TimeoutSeconds, loginDefault)}
+	g := l.gift
+	g.profile, g.console = l.p.Name, true
 	if _, err := d.give(ctx, g, l.talk); err != nil {
 		return creds.Credentials{}, 0, err
 	}
@@ -139,19 +145,19 @@ func (d *Daemon) consoleCredentials(ctx context.Context, l *consoleLogin) (creds
 // boundConsole gets the credentials of a profile whose console session ends with
 // them.
 func (d *Daemon) boundConsole(ctx context.Context, l *consoleLogin) (creds.Credentials, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout(l.r.TimeoutSeconds, loginDefault))
+	ctx, cancel := context.WithTimeout(ctx, l.gift.timeout)
 	defer cancel()
 	if l.duration > plan.Hour && l.p.Source != nil {
 		return creds.Credentials{}, l.tooLong(plan.Hour) // before a code is asked for
 	}
-	if _, ok := d.engine.Cached(l.p.Name); !ok && l.r.Code != "" && d.conf().Identities[l.p.Identity].Type == profile.TypeKey {
-		if _, err := d.give(ctx, gift{identity: l.p.Identity, code: l.r.Code, timeout: loginDefault}, l.talk); err != nil {
+	if _, ok := d.engine.Cached(l.p.Name); !ok && l.gift.code != "" && d.conf().Identities[l.p.Identity].Type == profile.TypeKey {
+		if _, err := d.give(ctx, l.gift, l.talk); err != nil {
 			return creds.Credentials{}, err
 		}
-	} else if l.r.Code != "" {
-		l.note("the code was not needed, and was not sent")
+	} else {
+		l.noteCode()
 	}
-	c, err := d.obtain(ctx, l.p, false, l.r.CanAsk && l.talk.CanAsk(), l.talk)
+	c, err := d.obtain(ctx, l.p, false, l.gift.canAsk, l.talk)
 	if left := time.Until(c.Expires); err == nil && l.duration > left+time.Minute { // a minute is nothing to a person
 		return creds.Credentials{}, l.tooLong(left)
 	}
@@ -175,9 +181,8 @@ func (l *consoleLogin) tooLong(left time.Duration) error {
 // wants the long-term key for it, and mfad a living session or a code: whoever has
 // the machine alone gets none.
 func (d *Daemon) federationToken(ctx context.Context, l *consoleLogin) (creds.Credentials, error) {
-	if _, ok := d.engine.Session(l.p.Identity); !ok || l.r.Code != "" {
-		g := gift{identity: l.p.Identity, code: l.r.Code, canAsk: l.r.CanAsk && l.talk.CanAsk(), timeout: timeout(l.r.TimeoutSeconds, loginDefault)}
-		if _, err := d.give(ctx, g, l.talk); err != nil {
+	if _, ok := d.engine.Session(l.p.Identity); !ok || l.gift.code != "" {
+		if _, err := d.give(ctx, l.gift, l.talk); err != nil {
 			return creds.Credentials{}, err
 		}
 	}

@@ -139,6 +139,7 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	parts.Go(func() { d.tendKeyring(ctx) })
 	parts.Go(func() { d.watch(ctx, w) })
 	parts.Go(func() { d.forward(ctx) })
+	parts.Go(func() { d.giveBack(ctx) })
 	err := serve(ctx)
 	cancel()
 	parts.Wait()

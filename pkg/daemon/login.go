@@ -190,25 +190,9 @@ func (d *Daemon) offer(ctx context.Context, g gift) (spent string, err error) {
 			if r.Profile != g.profile { // what the session looks up is to be told
 				d.engine.Learned(ctx, g.profile)
 			}
-			return r.Profile, d.engine.Settled(ctx, d.freshened(g.identity, r.Profile)...)
+			return r.Profile, d.engine.Settled(ctx, d.engine.Freshened(g.identity, r.Profile)...)
 		case err := <-over:
 			return g.profile, err
 		}
 	}
-}
-
-// freshened names what a code that was spent on a profile's role, or on the
-// session, has refreshed.
-func (d *Daemon) freshened(identity, profile string) []string {
-	if profile != "" {
-		return d.engine.Chained(profile)
-	}
-	c := d.conf()
-	var names []string
-	for _, name := range c.ProfileNames() {
-		if c.Profiles[name].Identity == identity {
-			names = append(names, name)
-		}
-	}
-	return names
 }

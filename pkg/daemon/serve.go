@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/watch"
 )
 
-// socketPoll is how often the daemon looks whether its socket is still there.
-const socketPoll = 2 * time.Second
+// relistenPause comes before each try to open a socket again.
+const relistenPause = time.Second
 
 // listen opens the socket and leaves its path in the state folder.
 func (d *Daemon) listen(path string) (net.Listener, error) {
@@ -36,7 +37,7 @@ func (d *Daemon) serve(ctx context.Context, l net.Listener) error {
 		serving, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- server.Serve(serving, l) }()
-		lost := d.untilLost(serving, l)
+		lost := watch.Lost(serving, l.Addr().String())
 		select {
 		case err := <-ended:
 			stop()
@@ -58,46 +59,20 @@ func (d *Daemon) serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// untilLost tells when a socket's file is no longer there, or ctx has ended.
-func (d *Daemon) untilLost(ctx context.Context, l net.Listener) <-chan struct{} {
-	lost := make(chan struct{})
-	path := l.Addr().String()
-	bound, err := os.Lstat(path)
-	go func() {
-		defer close(lost)
-		tick := time.NewTicker(socketPoll)
-		defer tick.Stop()
-		for err == nil {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if now, err := os.Lstat(path); err != nil || !os.SameFile(bound, now) {
-				return
-			}
-		}
-	}()
-	return lost
-}
-
 // relisten opens the socket again, tried until ctx ends.
 func (d *Daemon) relisten(ctx context.Context) (net.Listener, error) {
 	for {
+		select {
+		case <-time.After(relistenPause): // whoever clears the folder may not be through
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		for _, path := range []string{d.Paths.Socket, d.dir.Path("mfad.sock")} {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
 			l, err := d.listen(path)
 			if err == nil {
 				return l, nil
 			}
 			d.Log.Warn("listen", "error", err)
-		}
-		select {
-		case <-time.After(socketPoll):
-		case <-ctx.Done():
-			return nil, ctx.Err()
 		}
 	}
 }

@@ -70,8 +70,9 @@ func (r *run) loop(ctx context.Context, changed chan<- []string) {
 	r.stale = map[string]bool{}
 	r.timer = time.NewTimer(0)
 	defer r.timer.Stop()
-	safety := time.NewTicker(orElse(r.w.Safety, 30*time.Second))
-	defer safety.Stop()
+	every := orElse(r.w.Safety, safety)
+	safe := time.NewTimer(untilSafe(every))
+	defer safe.Stop()
 	r.force = true // something may have happened since Set
 	var pending []string
 	for {
@@ -90,7 +91,8 @@ func (r *run) loop(ctx context.Context, changed chan<- []string) {
 		case <-r.wake:
 			r.force = true
 			r.lookWithin(0)
-		case <-safety.C:
+		case <-safe.C:
+			safe.Reset(untilSafe(every))
 			r.reopen()
 			r.force = true
 			r.lookWithin(0)
@@ -104,6 +106,17 @@ func (r *run) loop(ctx context.Context, changed chan<- []string) {
 			pending = r.look()
 		}
 	}
+}
+
+// safety is how often everything is looked at, notified of or not.
+const safety = 30 * time.Second
+
+// untilSafe is how long it is to the next look, of which there is one at each
+// full multiple of d: whoever keeps to it wakes up together with the others, and
+// the machine sleeps longer.
+func untilSafe(d time.Duration) time.Duration {
+	now := time.Now()
+	return now.Truncate(d).Add(d).Sub(now)
 }
 
 // look follows what moved and compares.

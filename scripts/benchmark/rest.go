@@ -13,11 +13,12 @@ import (
 
 const (
 	settle = 20 * time.Second // until nothing of earlier work is left to do
-	watch  = 30 * time.Second
+	watch  = time.Minute
+	glance = 20 * time.Millisecond
 )
 
 // measureRest takes what the daemon costs while nothing happens. Its reference is
-// the minimal Go program while it waits for an answer, in the same half minute.
+// the minimal Go program while it waits for an answer, in the same minute.
 // Without Linux's /proc there are no figures.
 func (s *stage) measureRest(ctx context.Context) ([]figure, error) {
 	if _, err := look(s.daemon.Process.Pid); errors.Is(err, os.ErrNotExist) {
@@ -45,11 +46,13 @@ func (s *stage) measureRest(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	if err := pause(ctx, watch); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(ours.end(), theirs.end()); err != nil {
-		return nil, err
+	for time.Since(begin) < watch {
+		if err := pause(ctx, glance); err != nil {
+			return nil, err
+		}
+		if err := errors.Join(ours.glance(), theirs.glance()); err != nil {
+			return nil, err
+		}
 	}
 	seconds := time.Since(begin).Seconds()
 	const waiting = "the minimal Go program, waiting"
@@ -62,25 +65,30 @@ func (s *stage) measureRest(ctx context.Context) ([]figure, error) {
 			func(r *rest) quantity { return quantity{float64(r.before.resident) / (1 << 20), "MiB"} }),
 		line("— processor time, of one core", quantity{0.1, "%"},
 			func(r *rest) quantity { return quantity{100 * (r.after.cpu - r.before.cpu).Seconds() / seconds, "%"} }),
-		line("— context switches", quantity{}, func(r *rest) quantity {
-			return quantity{float64(r.after.switches-r.before.switches) / seconds, "a second"}
+		line("— wake-ups", quantity{4, "a minute"}, func(r *rest) quantity {
+			return quantity{float64(r.wakeups) * 60 / seconds, "a minute"}
 		}),
 	}, nil
 }
 
-// rest is a process seen twice.
+// rest is a process that is watched.
 type rest struct {
 	pid           int
 	before, after usage
+	wakeups       int // glances that found that it had run
 }
 
 func restOf(pid int) (*rest, error) {
 	u, err := look(pid)
-	return &rest{pid: pid, before: u}, err
+	return &rest{pid: pid, before: u, after: u}, err
 }
 
-func (r *rest) end() (err error) {
-	r.after, err = look(r.pid)
+func (r *rest) glance() error {
+	now, err := look(r.pid)
+	if now.switches != r.after.switches {
+		r.wakeups++
+	}
+	r.after = now
 	return err
 }
 
