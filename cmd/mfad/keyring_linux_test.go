@@ -110,7 +110,7 @@ func TestKeyringAppearsAfterStart(t *testing.T) {
 	sent := d.codes()
 	d.kill(syscall.SIGKILL)
 	d.killBus()
-	d.refuses("a tool", d.tries("", "credential-process", "--profile", "prod"), creds.CodeKeyringLocked)
+	d.refuses("a tool", d.tries("", "credential-process", "--profile", "prod"), creds.CodeKeyringAbsent)
 	pid := d.daemon()
 	d.startBus()
 	d.unlockKeyring()

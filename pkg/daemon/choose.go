@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"os"
 
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/keyring"
@@ -10,8 +11,9 @@ import (
 // chooseKeyring opens the keyring that the config, or else the environment,
 // asks for, and unlocks a file with the passphrase that came with the start.
 func (d *Daemon) chooseKeyring(ctx context.Context, configured string) (keyring.Store, string, error) {
+	_, unused := os.Stat(d.dir.Path("sessions"))
 	k, err := keyring.Open(ctx, keyring.Options{
-		Kind: keyring.Kind(first(configured, d.Getenv("MFAD_KEYRING"))), StateDir: d.Paths.State,
+		Kind: keyring.Kind(first(configured, d.Getenv("MFAD_KEYRING"))), StateDir: d.Paths.State, Used: unused == nil,
 	})
 	if err != nil {
 		return nil, "", err

@@ -26,6 +26,9 @@ const FileName = "keyring.age"
 type Options struct {
 	Kind     Kind
 	StateDir string // absolute path of the state folder; need not exist
+	// Used tells that something is stored under a key from a keyring. Without a file
+	// that was the system's, and it may only be away.
+	Used bool
 }
 
 // Keyring is the [Store] that [Open] chose. Exactly one of OS and File is set:
@@ -53,7 +56,9 @@ func (k *Keyring) Kind() Kind {
 //     keyring, and what it holds must not vanish because there is one today;
 //  2. the OS keyring, where one answers, even if it is locked, or is there and
 //     hangs: it may hold the keys;
-//  3. the file: also where a Secret Service runs that holds no keyring yet,
+//  3. the OS keyring all the same, where Used says that it was there before: a new
+//     file would hide what it holds;
+//  4. the file: also where a Secret Service runs that holds no keyring yet,
 //     since only a desktop could make one.
 //
 // The choice holds until Open is called again; it takes 2 seconds at most. The
@@ -90,12 +95,14 @@ func choose(ctx context.Context, o Options, system *OS) (*Keyring, error) {
 	switch {
 	case err == nil:
 		return useOS("the system's keyring answers"), nil
-	case errors.Is(err, errNoCollection):
+	case errors.Is(err, errNoCollection) && !o.Used:
 		return useFile(errNoCollection.Error()), nil
 	case creds.CodeOf(err) == creds.CodeKeyringLocked:
 		return useOS("the system's keyring answers, locked"), nil
 	case creds.CodeOf(err) == creds.CodeKeyringTimeout:
 		return useOS("the system's keyring is there but does not answer"), nil
+	case o.Used:
+		return useOS("the system's keyring was used before, and is away"), nil
 	}
 	return useFile("the system has no usable keyring"), nil
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ func TestOpenAuto(t *testing.T) {
 		want  Kind
 	}{
 		{"no bus", noBus, KindFile},
+		{"used before, and no bus", noBus, KindOS},
+		{"used before, and a bus without a service", func(t *testing.T, _ string) { newRig(t, false) }, KindOS},
 		{"bus without a service", func(t *testing.T, _ string) { newRig(t, false) }, KindFile},
 		{"unlocked", func(t *testing.T, _ string) { startFake(t, newRig(t, false), &fakeSecrets{}) }, KindOS},
 		{"locked", func(t *testing.T, _ string) {
@@ -48,7 +51,7 @@ func TestOpenAuto(t *testing.T) {
 			system := NewOS()
 			system.quick = 500 * time.Millisecond
 			for _, kind := range []Kind{KindAuto, ""} {
-				k, err := choose(t.Context(), Options{Kind: kind, StateDir: state}, system)
+				k, err := choose(t.Context(), Options{Kind: kind, StateDir: state, Used: strings.HasPrefix(tt.name, "used")}, system)
 				if err != nil {
 					t.Fatal(err)
 				}
