@@ -69,6 +69,9 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time, reasons bool) {
 	if e := st.Daemon.ConfigError; e != nil {
 		fmt.Fprintf(w, "config not in force: %s\n\n", *e)
 	}
+	if e := st.Daemon.FilesError; e != nil {
+		fmt.Fprintf(w, "AWS's files: %s\nhint: %s\n\n", e.Message, e.Hint)
+	}
 	if e := st.Daemon.Keyring.Error; e != nil {
 		fmt.Fprintf(w, "keyring (%s): %s\nhint: %s\n\n", st.Daemon.Keyring.Kind, e.Message, e.Hint)
 	}

@@ -17,16 +17,20 @@ type credentialsPlan struct {
 	remove    map[string]bool // profiles that go
 	targets   map[int]bool    // sections that a profile of put goes to
 	conflicts map[string]*creds.Error
+	left      map[string]*creds.Error
 	edits     map[int]*edit
 	added     []addition
 	names     map[string]bool // sections put so far
 }
 
+// outcome gives what is told of the plan.
+func (p *credentialsPlan) outcome() Result { return Result{Conflicts: p.conflicts, Left: p.left} }
+
 // planCredentials gives the bytes that the credentials file d shall have, d.Src
 // itself if nothing changes.
-func planCredentials(d, config *document, put []Section, remove []string) ([]byte, map[string]*creds.Error, error) {
+func planCredentials(d, config *document, put []Section, remove []string) ([]byte, Result, error) {
 	if d.refused != nil {
-		return nil, nil, d.refused
+		return nil, Result{}, d.refused
 	}
 	p := &credentialsPlan{
 		d: d, config: config,
@@ -41,28 +45,29 @@ func planCredentials(d, config *document, put []Section, remove []string) ([]byt
 	}
 	for _, s := range put {
 		if err := p.add(s); err != nil {
-			p.conflict(s.Profile, err)
+			note(&p.conflicts, s.Profile, err)
 		}
 	}
 	for i := range d.Sections {
 		p.clear(i)
 	}
 	if len(p.edits) == 0 && len(p.added) == 0 {
-		return d.Src, p.conflicts, nil
+		return d.Src, p.outcome(), nil
 	}
 	next := splice(d, p.edits, p.added)
 	if err := verify(d, next, p.edits, p.added, readCredentials); err != nil {
-		return nil, nil, err
+		return nil, Result{}, err
 	}
-	return next, p.conflicts, nil
+	return next, p.outcome(), nil
 }
 
-func (p *credentialsPlan) conflict(profile string, err *creds.Error) {
-	if p.conflicts == nil {
-		p.conflicts = map[string]*creds.Error{}
+// note keeps the first error of a profile; found is made when it is needed.
+func note(found *map[string]*creds.Error, profile string, err *creds.Error) {
+	if *found == nil {
+		*found = map[string]*creds.Error{}
 	}
-	if p.conflicts[profile] == nil {
-		p.conflicts[profile] = err
+	if (*found)[profile] == nil {
+		(*found)[profile] = err
 	}
 }
 
@@ -87,8 +92,11 @@ func (p *credentialsPlan) add(s Section) *creds.Error {
 	}
 	if s.Credentials.IsZero() {
 		if i >= 0 {
+			if !validValue(s.Profile) {
+				return unwritable("the profile name for ["+s.Name+"] cannot be written so that every tool reads it", "give the profile another name")
+			}
 			p.targets[i] = true
-			p.empty(i)
+			p.empty(i, s.Profile)
 		}
 		return nil
 	}
@@ -276,32 +284,47 @@ func (p *credentialsPlan) clear(i int) {
 		return // its own section, which is in conflict
 	}
 	if p.d.longTerm(i) {
-		p.conflict(owner, conflict(p.d.path, p.d.header(i), p.d.label(i)+" holds a long-term key, which mfad never removes",
+		p.leave(owner, conflict(p.d.path, p.d.header(i), p.d.label(i)+" holds a long-term key, which mfad never removes",
 			"delete the line "+keyProfile+" there if the key is yours"))
 		return
 	}
 	if err := p.d.tangled(i); err != nil {
-		p.conflict(owner, err)
+		p.leave(owner, err)
 		return
 	}
 	p.edits[i] = &edit{drop: dropped(credentialKeys()), bare: true}
 }
 
+// leave tells of a section of the profile's that stays. Where the profile was to
+// go this is what keeps it; one that is put has its section elsewhere.
+func (p *credentialsPlan) leave(owner string, err *creds.Error) {
+	if p.put[owner] {
+		note(&p.left, owner, err)
+	} else {
+		note(&p.conflicts, owner, err)
+	}
+}
+
 // empty plans section i without credentials. Where keys of the user's stay,
-// mfad_profile stays with them.
-func (p *credentialsPlan) empty(i int) {
+// mfad_profile stays with them and names the profile.
+func (p *credentialsPlan) empty(i int, profile string) {
 	e := &edit{drop: dropped(credentialKeys()), bare: true}
+	change := false
 	if p.d.left(i, e.drop) > 0 {
-		delete(e.drop, keyProfile)
-		if _, ok := p.d.owner(i); !ok {
+		owner, ok := p.d.owner(i)
+		if !ok {
 			return
+		}
+		delete(e.drop, keyProfile)
+		if owner != profile {
+			e.set, change = []Key{{keyProfile, profile}}, true
 		}
 	}
 	for _, l := range p.d.Sections[i].Lines {
-		if l.Kind == inifile.Option && e.drop[l.Name] {
-			p.edits[i] = e
-			return
-		}
+		change = change || l.Kind == inifile.Option && e.drop[l.Name]
+	}
+	if change {
+		p.edits[i] = e
 	}
 }
 

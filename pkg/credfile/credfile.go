@@ -79,6 +79,12 @@ type Result struct {
 	// [creds.CodeConflict], or [creds.CodeConfig] for a name or value that no INI
 	// file can hold. Nil if there are none.
 	Conflicts map[string]*creds.Error
+	// Left are profiles of put of which a second section was found that mfad must
+	// not touch: one with the profile's mfad_profile line and a long-term key, or
+	// with a key of the user's that is tangled with mfad's. That section stays as it
+	// is; the profile itself is served from its own, or is in Conflicts for another
+	// reason. Nil if there are none.
+	Left map[string]*creds.Error
 }
 
 // Files names AWS's two files and edits mfad's part of them.
@@ -90,10 +96,20 @@ type Result struct {
 type Files struct {
 	Credentials, Config string
 
+	// Late, if it is set, gets each failure to take over what another program wrote
+	// to a file at the moment in which mfad replaced it, as soon as it is known;
+	// Flush gives the first of them once more. [creds.CodeTimeout] means that the
+	// program has not ended its write, told once for each; mfad goes on trying at
+	// later edits. Any other failure means that the write has to be repeated. Late
+	// must not change after the first call, must not block and must not call the
+	// methods of Files; it is called on any goroutine.
+	Late func(error)
+
 	mu      sync.Mutex
 	seen    map[string]int             // size of each file when last read or written, by resolved path
 	watches map[chan struct{}]struct{} // replaced files still looked at; closed when done
 	failed  error                      // the first merge that failed since the last Flush
+	waited  map[string]bool            // second names of files whose writer was told to be slow
 }
 
 // Apply makes the credentials file hold the sections put and none of the
@@ -111,7 +127,9 @@ func (f *Files) Apply(ctx context.Context, put []Section, remove []string) (Resu
 	}
 	var r Result
 	r.Written, err = f.edit(ctx, f.Credentials, func(d *document) (next []byte, err error) {
-		next, r.Conflicts, err = planCredentials(d, config, put, remove)
+		var told Result
+		next, told, err = planCredentials(d, config, put, remove)
+		r.Conflicts, r.Left = told.Conflicts, told.Left
 		return next, err
 	})
 	return r, err
@@ -195,12 +213,12 @@ func (f *Files) Check(ctx context.Context, static []Section, process []Entry) ma
 			report(found, e.Profile, err)
 		}
 	}
-	_, conflicts, err := planCredentials(credentials, config, static, nil)
+	_, told, err := planCredentials(credentials, config, static, nil)
 	for _, s := range static {
 		report(found, s.Profile, err)
-		report(found, s.Profile, asError(conflicts[s.Profile]))
+		report(found, s.Profile, asError(told.Conflicts[s.Profile]))
 	}
-	_, conflicts, err = planConfig(config, credentials, process, nil)
+	_, conflicts, err := planConfig(config, credentials, process, nil)
 	for _, e := range process {
 		report(found, e.Profile, err)
 		report(found, e.Profile, asError(conflicts[e.Profile]))

@@ -143,7 +143,7 @@ func TestRandomFilesAgainstBotocore(t *testing.T) {
 	for i := range n {
 		src := randomFile(r)
 		d := newDocument("credentials", []byte(src), readCredentials)
-		next, conflicts, err := planCredentials(d, none, []Section{ours()}, nil)
+		next, told, err := planCredentials(d, none, []Section{ours()}, nil)
 		if err != nil {
 			if d.refused == nil {
 				t.Errorf("%q: %v", src, err)
@@ -151,7 +151,7 @@ func TestRandomFilesAgainstBotocore(t *testing.T) {
 			next = nil
 		}
 		refused = append(refused, d.refused)
-		spliced = append(spliced, err == nil && conflicts == nil)
+		spliced = append(spliced, err == nil && told.Conflicts == nil)
 		before, after := filepath.Join(dir, fmt.Sprint(i, ".before")), filepath.Join(dir, fmt.Sprint(i, ".after"))
 		put(t, before, src)
 		if err := os.WriteFile(after, next, 0o600); err != nil {

@@ -220,19 +220,18 @@ func FuzzSplice(f *testing.F) {
 		src := assemble(all, recipe, raw)
 		d := newDocument("FILE", src, readCredentials)
 		put, remove := wishes(bits)
-		next, conflicts, err := planCredentials(d, none, put, remove)
+		next, told, err := planCredentials(d, none, put, remove)
+		conflicts := told.Conflicts
 		if err != nil {
 			refusedRightly(t, src, next, err)
 			return
 		}
 		after := newDocument("FILE", next, readCredentials)
 		asked := slices.Clone(remove)
-		names, at := map[string]bool{}, sectionIndex(d)
+		names := map[string]bool{}
 		for _, s := range put {
 			asked = append(asked, s.Profile)
-			// A profile may be served and yet be told of a section that it cannot have.
-			i, there := at[s.Name]
-			names[s.Name] = conflicts[s.Profile] == nil || !there || d.optionCount(i) == 0 || s.TakeOver && awsMFA(d, i)
+			names[s.Name] = conflicts[s.Profile] == nil
 		}
 		mine := dropped(credentialKeys())
 		extra := slices.ContainsFunc(put, func(s Section) bool { return s.Extra != nil })
@@ -252,8 +251,8 @@ func FuzzSplice(f *testing.F) {
 				there, was := touchable[name]
 				return mine, there || !was && names[name]
 			})
-		asMeant(t, d, after, put, remove, conflicts)
-		if conflicts != nil {
+		asMeant(t, d, after, put, remove, told)
+		if conflicts != nil || told.Left != nil {
 			return
 		}
 		twice, _, err := planCredentials(after, none, put, remove)
@@ -267,9 +266,9 @@ func FuzzSplice(f *testing.F) {
 }
 
 // asMeant fails unless every profile that is in no conflict has what was asked.
-func asMeant(t *testing.T, d, after *document, put []Section, remove []string, conflicts map[string]*creds.Error) {
+func asMeant(t *testing.T, d, after *document, put []Section, remove []string, told Result) {
 	t.Helper()
-	at := sectionIndex(after)
+	at, conflicts := sectionIndex(after), told.Conflicts
 	for _, s := range put {
 		i, there := at[s.Name]
 		switch {
@@ -278,8 +277,8 @@ func asMeant(t *testing.T, d, after *document, put []Section, remove []string, c
 			if !there {
 				continue
 			}
-			if m, ours := after.managed(i); ours && !m.Credentials.IsZero() {
-				t.Fatalf("[%s] still has credentials\nfile %q\nnow  %q", s.Name, d.Src, after.Src)
+			if m, ours := after.managed(i); ours && (!m.Credentials.IsZero() || m.Profile != s.Profile) {
+				t.Fatalf("[%s] of %q still has credentials of %q\nfile %q\nnow  %q", s.Name, s.Profile, m.Profile, d.Src, after.Src)
 			}
 		case !there:
 			t.Fatalf("[%s] is not there\nfile %q\nnow  %q", s.Name, d.Src, after.Src)
@@ -298,10 +297,7 @@ func asMeant(t *testing.T, d, after *document, put []Section, remove []string, c
 			}
 		}
 	}
-	for i, section := range after.Sections {
-		if slices.ContainsFunc(put, func(s Section) bool { return s.Name == section.Lines[0].Full && s.Credentials.IsZero() }) {
-			continue // another profile's now, and without credentials the mark stays as it was
-		}
+	for i := range after.Sections {
 		if owner, ok := after.owner(i); ok && slices.Contains(remove, owner) && conflicts[owner] == nil {
 			t.Fatalf("a section of %s is left\nfile %q\nnow  %q", owner, d.Src, after.Src)
 		}

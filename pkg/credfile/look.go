@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -21,6 +20,13 @@ const (
 	stillGone  = 250 * time.Millisecond // if the file is suddenly empty, missing or much shorter
 	stillGive  = 5 * time.Second        // then mfad gives up
 	stillLong  = 3 * time.Second        // at rest, by the file's own time of change: some file systems keep it to 2 s only
+
+	// A program that hardly pauses between its writes never lets the file rest for
+	// stillFresh. After a while of that a shorter rest will do, of a file that is
+	// not cut off: the look before the rename and the one at the replaced file keep
+	// what is written meanwhile.
+	hurryAfter = 200 * time.Millisecond
+	hurryGap   = time.Millisecond
 )
 
 // snapshot is what a path held while nobody was writing to it.
@@ -52,7 +58,7 @@ func (s *snapshot) same(o *snapshot) bool {
 func lookOnce(path string) (*snapshot, error) {
 	real, err := resolve(path)
 	if err != nil {
-		return nil, broken("find", path, err)
+		return nil, unreachable(path, err)
 	}
 	s := &snapshot{path: path, real: real}
 	// Opening a named pipe would wait for a writer, so look before.
@@ -96,8 +102,70 @@ func readAll(file *os.File) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// holds tells whether the open file has exactly this content, without keeping it.
+func holds(file *os.File, data []byte) bool {
+	var part [32 << 10]byte
+	for off := 0; ; {
+		n, err := file.ReadAt(part[:], int64(off))
+		if n > len(data)-off || !bytes.Equal(part[:n], data[off:off+n]) {
+			return false
+		}
+		off += n
+		if err != nil {
+			return errors.Is(err, io.EOF) && off == len(data)
+		}
+	}
+}
+
+// reopen gives the snapshot again if the file has long been at rest and is what it
+// was: that takes less than to look anew. Nil means to look.
+func (f *Files) reopen(s *snapshot) *snapshot {
+	if s.info == nil || !s.current() {
+		return nil
+	}
+	again := *s
+	var err error
+	if again.file, err = os.Open(s.real); err != nil {
+		return nil
+	}
+	if again.info, err = again.file.Stat(); err != nil || !os.SameFile(again.info, s.info) || !holds(again.file, s.data) || !f.rested(&again) {
+		again.close()
+		return nil
+	}
+	return &again
+}
+
+// current tells whether the path still leads to the file that s has open. What the
+// file holds is another question.
+func (s *snapshot) current() bool {
+	real, err := resolve(s.path)
+	if err != nil || real != s.real {
+		return false
+	}
+	info, err := os.Stat(real)
+	return err == nil && os.SameFile(info, s.info)
+}
+
+// unchanged tells whether the file is what s saw, at this moment.
+func (s *snapshot) unchanged() bool {
+	if s.info != nil {
+		return s.current() && holds(s.file, s.data)
+	}
+	now, err := lookOnce(s.path)
+	if err != nil {
+		return false // the next look tells
+	}
+	defer now.close()
+	return now.same(s)
+}
+
 // look reads the file once it holds still. The caller closes the snapshot.
 func (f *Files) look(ctx context.Context, path string) (*snapshot, error) {
+	return f.lookSince(ctx, path, time.Now())
+}
+
+// lookSince is look by a caller that has been trying since then.
+func (f *Files) lookSince(ctx context.Context, path string, trying time.Time) (*snapshot, error) {
 	began := time.Now()
 	since := began
 	last, err := lookOnce(path)
@@ -108,9 +176,16 @@ func (f *Files) look(ctx context.Context, path string) (*snapshot, error) {
 		f.remember(last.real, len(last.data))
 		return last, nil
 	}
+	whole := last.data // as last seen without a cut
 	for {
-		need := f.patience(last)
-		if err := pause(ctx, stillGap); err != nil {
+		need, gap := f.patience(last), stillGap
+		if time.Since(trying) > hurryAfter {
+			gap = hurryGap
+			if need <= stillFresh && len(last.data) > 0 && !cutOff(whole, last.data) {
+				need = hurryGap
+			}
+		}
+		if err := pause(ctx, gap); err != nil {
 			last.close()
 			return nil, err
 		}
@@ -122,21 +197,31 @@ func (f *Files) look(ctx context.Context, path string) (*snapshot, error) {
 		same := next.same(last)
 		last.close()
 		last = next
-		switch {
-		case !same:
+		if !same {
 			since = time.Now()
-		case time.Since(since) >= need:
+			if !cutOff(whole, last.data) {
+				whole = last.data
+			}
+		} else if time.Since(since) >= stillGap {
+			whole = last.data
+		}
+		if same && time.Since(since) >= need {
 			f.remember(last.real, len(last.data))
 			return last, nil
 		}
 		if time.Since(began) > stillGive {
 			last.close()
-			return nil, &creds.Error{
-				Code: creds.CodeTimeout,
-				Op:   "read " + path + ": another program keeps writing to it",
-				Hint: "find out which one, for example with: lsof " + path,
-			}
+			return nil, restless("read", path)
 		}
+	}
+}
+
+// restless says that mfad gave up waiting for another program.
+func restless(op, path string) error {
+	return &creds.Error{
+		Code: creds.CodeTimeout,
+		Op:   op + " " + path + ": another program keeps writing to it",
+		Hint: "find out which one, for example with: lsof " + path,
 	}
 }
 
@@ -214,31 +299,4 @@ func (f *Files) peekChecked(ctx context.Context, path string) (*document, error)
 		return nil, err
 	}
 	return d, asError(d.refused)
-}
-
-// maxLinks is how many symbolic links are followed, as many as Linux does.
-const maxLinks = 40
-
-// resolve follows path's symbolic links to the file that they lead to, which need
-// not exist, nor its folder.
-func resolve(path string) (string, error) {
-	for range maxLinks {
-		real, err := filepath.EvalSymlinks(path)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return real, err
-		}
-		target, err := os.Readlink(path)
-		if err != nil { // nothing there, so no link either
-			dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-			if err != nil {
-				dir = filepath.Dir(path)
-			}
-			return filepath.Join(dir, filepath.Base(path)), nil
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
-		}
-		path = target
-	}
-	return "", errors.New("too many symbolic links")
 }

@@ -16,9 +16,11 @@ func (p *place) describe(string, fs.FileInfo) { p.links = 1 }
 
 func writable(string) error { return nil }
 
-func inherit(*os.File, fs.FileInfo) {}
+func inherit(*os.File, string, fs.FileInfo) error { return nil }
 
 func readOnly(error) bool { return false }
+
+func occupied(error) bool { return false }
 
 func releaseForRename(s *snapshot) {
 	s.close()
@@ -31,3 +33,6 @@ func renameNew(from, to string) error {
 	}
 	return os.Rename(from, to)
 }
+
+// openForWriting: a replaced file is not kept here.
+func openForWriting(*os.File) (open, known bool) { return false, false }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Recover finishes what a killed mfad process left beside the two files: what
@@ -15,7 +16,9 @@ import (
 // merged, and copies, which hold secrets, go. Apply and ApplyConfig do the same
 // for their file first; call Recover at a start, where it may be long until they
 // are. It writes nothing, not even a folder, where nothing was left. What cannot
-// be merged is told by Flush. Errors are those of Apply.
+// be merged is told as a late write is, see [Files.Late]. A write that has not ended
+// is waited for after Recover has returned, and at the next edits; Flush waits too.
+// Errors are those of Apply.
 func (f *Files) Recover(ctx context.Context) error {
 	var failed []error
 	for _, path := range []string{f.Credentials, f.Config} {
@@ -98,12 +101,24 @@ func (f *Files) resume(ctx context.Context, path, real string, k *second) error 
 		s.close()
 		return broken("read", k.old, err)
 	}
-	if now, err := os.Stat(real); err == nil && os.SameFile(now, s.info) {
-		k.drop() // it was not replaced
+	late, err := readAll(s.file)
+	if err != nil {
+		k.release()
+		s.close()
+		return broken("read", k.old, err)
+	}
+	now, err := os.Stat(real)
+	unchanged := bytes.Equal(late, s.data)
+	switch {
+	case err == nil && os.SameFile(now, s.info), unchanged && over(s):
+		k.drop() // it was not replaced, or nobody can write to it any more
 		s.close()
 		return nil
+	case !unchanged && f.ripe(s, s.data, late, time.Since(s.info.ModTime())):
+		return f.follow(ctx, s, f.rewrite)
 	}
-	return f.follow(ctx, s, f.rewrite)
+	f.watch(s) // the edit at hand need not wait for the end of a write
+	return nil
 }
 
 // mergePlan is the plan that takes over what changed from base to late in a file

@@ -109,14 +109,19 @@ func spliceSection(out []byte, d *document, i int, e *edit, before *inifile.Line
 	return out
 }
 
-// removes tells whether section i goes, header and all. It stays where the next
-// header is indented: botocore would take that for a continuation of the section
-// above.
+// removes tells whether section i goes, header and all. It stays where some tool
+// would then read the section below as part of the one above: botocore where the
+// next header is indented, the AWS SDKs where it is none to them.
 func (e *edit) removes(d *document, i int) bool {
 	if !e.bare || len(e.set) > 0 || d.left(i, e.drop) > 0 {
 		return false
 	}
-	return i+1 == len(d.Sections) || d.Sections[i+1].Lines[0].Indent == 0
+	if i+1 == len(d.Sections) {
+		return true
+	}
+	next := d.Sections[i+1].Lines[0]
+	_, ok := sdkHeader(d.Text(next))
+	return ok && next.Indent == 0
 }
 
 // left counts the keys of section i that are not dropped.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/durable"
 )
 
@@ -29,19 +28,24 @@ type plan func(d *document) ([]byte, error)
 // edit brings the file at path to what p makes of it, and tells whether it was
 // replaced.
 func (f *Files) edit(ctx context.Context, path string, p plan) (bool, error) {
-	s, err := f.look(ctx, path)
+	began := time.Now()
+	s, err := f.lookSince(ctx, path, began)
 	if err != nil {
 		return false, err
 	}
 	defer s.close()
 	// Most calls change nothing. They need no lock and may find a folder that
 	// cannot be written.
-	next, mine, err := f.attempt(s, p)
+	first, err := f.attempt(s, p)
 	if err != nil {
 		return false, err
 	}
-	if bytes.Equal(next, s.data) && tidy(s, mine) {
-		return false, nil
+	if first.settled() {
+		if tidy(first) {
+			return false, nil
+		}
+	} else if err := replaceable(path); err != nil {
+		return false, err // before a lock, or a folder, is made in vain
 	}
 	unlock, err := lock(ctx, path, filepath.Dir(s.real))
 	if err != nil {
@@ -52,72 +56,100 @@ func (f *Files) edit(ctx context.Context, path string, p plan) (bool, error) {
 		return false, err
 	}
 	f.tightenFolder(filepath.Dir(s.real))
-	return f.rewrite(ctx, path, p)
+	return f.rewriteSince(ctx, path, p, began, first)
 }
 
 // rewrite is edit under the lock, beside a file that nobody left anything of.
 func (f *Files) rewrite(ctx context.Context, path string, p plan) (bool, error) {
+	return f.rewriteSince(ctx, path, p, time.Now(), nil)
+}
+
+// rewriteSince is rewrite by a caller that has been trying since began, and has
+// the attempt last, if that is not nil.
+func (f *Files) rewriteSince(ctx context.Context, path string, p plan, began time.Time, last *attempt) (bool, error) {
 	for range maxAttempts {
-		written, again, err := f.tryOnce(ctx, path, p)
+		s, err := f.lookAgain(ctx, path, began, last)
+		if err != nil {
+			return false, err
+		}
+		if last == nil || !s.same(last.snapshot) { // to plan a large file takes long
+			last, err = f.attempt(s, p)
+		} else {
+			last = &attempt{s, last.next}
+		}
+		if err != nil {
+			s.close()
+			return false, err
+		}
+		written, again, err := f.tryOnce(last)
 		if err != nil || !again {
 			return written, err
 		}
 	}
-	return false, &creds.Error{
-		Code: creds.CodeTimeout,
-		Op:   "write " + path + ": another program keeps writing to it",
-		Hint: "find out which one, for example with: lsof " + path,
-	}
+	return false, restless("write", path)
 }
 
-// attempt plans on a snapshot, and tells whether mfad has anything in the file.
-func (f *Files) attempt(s *snapshot, p plan) (next []byte, mine bool, err error) {
-	next, err = p(newDocument(s.path, s.data, f.reading(s.path)))
-	if err != nil {
-		return nil, false, err
+// lookAgain is lookSince by a caller that may have looked before.
+func (f *Files) lookAgain(ctx context.Context, path string, began time.Time, last *attempt) (*snapshot, error) {
+	if last != nil {
+		if s := f.reopen(last.snapshot); s != nil {
+			return s, nil
+		}
 	}
-	return next, bytes.Contains(next, []byte(keyProfile)) || bytes.Contains(next, []byte(keyAdded)), nil
+	return f.lookSince(ctx, path, began)
+}
+
+// attempt is what a file held, and shall hold.
+type attempt struct {
+	*snapshot
+	next []byte
+}
+
+func (a *attempt) settled() bool { return bytes.Equal(a.next, a.data) }
+
+// mine tells whether mfad will have anything in the file.
+func (a *attempt) mine() bool {
+	return bytes.Contains(a.next, []byte(keyProfile)) || bytes.Contains(a.next, []byte(keyAdded))
+}
+
+func (f *Files) attempt(s *snapshot, p plan) (*attempt, error) {
+	next, err := p(newDocument(s.path, s.data, f.reading(s.path)))
+	if err != nil {
+		return nil, err
+	}
+	return &attempt{s, next}, nil
 }
 
 // tidy tells whether nothing is left to do beside a file that may stay as it is.
-func tidy(s *snapshot, mine bool) bool {
-	if mine && s.info != nil && s.info.Mode().Perm()&^0o600 != 0 && enforcesModes {
+func tidy(a *attempt) bool {
+	if a.info != nil && a.info.Mode().Perm()&^0o600 != 0 && enforcesModes && a.mine() {
 		return false
 	}
-	return len(leftovers(s.real)) == 0
+	return len(leftovers(a.real)) == 0
 }
 
-// tryOnce goes once from reading to renaming, under the lock; again tells that
-// the file changed on the way.
-func (f *Files) tryOnce(ctx context.Context, path string, p plan) (written, again bool, err error) {
-	s, err := f.look(ctx, path)
-	if err != nil {
-		return false, false, err
-	}
-	next, mine, err := f.attempt(s, p)
-	switch {
-	case err != nil:
-		s.close()
-		return false, false, err
-	case bytes.Equal(next, s.data):
-		defer s.close()
-		if mine && s.info != nil {
+// tryOnce goes once from planning to renaming, under the lock, and closes the
+// snapshot; again tells that the file changed on the way.
+func (f *Files) tryOnce(a *attempt) (written, again bool, err error) {
+	if a.settled() {
+		defer a.close()
+		if a.info != nil && a.mine() {
 			// Only ever fewer rights; a file of somebody else's stays as it is.
-			_ = s.file.Chmod(s.info.Mode().Perm() & 0o600)
+			_ = a.file.Chmod(a.info.Mode().Perm() & 0o600)
 		}
 		return false, false, nil
 	}
-	if err := replaceable(path); err != nil {
-		s.close()
+	if err := replaceable(a.path); err != nil {
+		a.close()
 		return false, false, err
 	}
-	replaced, err := f.replace(s, next)
+	replaced, err := f.replace(a.snapshot, a.next)
 	if !replaced {
-		s.close()
+		a.close()
 		return false, err == nil, err
 	}
-	f.remember(s.real, len(next))
-	f.watch(s) // closes s
+	f.remember(a.real, len(a.next))
+	f.watch(a.snapshot) // closes it
 	return true, false, err
 }
 
@@ -126,7 +158,7 @@ func (f *Files) tryOnce(ctx context.Context, path string, p plan) (written, agai
 func (f *Files) replace(s *snapshot, next []byte) (replaced bool, err error) {
 	temp, err := writeTemp(s.real, s.info, next)
 	if err != nil {
-		return false, broken("write a new", s.path, err)
+		return false, irreplaceable("write a new", s.path, s.real, err)
 	}
 	if s.info != nil && keepsReplaced {
 		if s.second, err = keepSecond(s.real, s.real, s.info, s.data); err != nil {
@@ -138,12 +170,8 @@ func (f *Files) replace(s *snapshot, next []byte) (replaced bool, err error) {
 			}
 		}()
 	}
-	now, err := lookOnce(s.path)
-	if err == nil {
-		now.close()
-	}
-	if err != nil || !now.same(s) {
-		return false, errors.Join(err, os.Remove(temp))
+	if !s.unchanged() {
+		return false, os.Remove(temp)
 	}
 	if s.info == nil {
 		err = renameNew(temp, s.real)
@@ -156,7 +184,7 @@ func (f *Files) replace(s *snapshot, next []byte) (replaced bool, err error) {
 		if errors.Is(err, fs.ErrExist) {
 			return false, gone
 		}
-		return false, broken("replace", s.path, errors.Join(err, gone))
+		return false, errors.Join(irreplaceable("replace", s.path, s.real, err), gone)
 	}
 	if s.second != nil {
 		_ = s.file.Chmod(s.info.Mode().Perm() & 0o600) // nobody opens it any more
@@ -184,8 +212,10 @@ func writeTemp(real string, old fs.FileInfo, data []byte) (name string, err erro
 	if old != nil {
 		mode = old.Mode().Perm() & 0o600
 	}
-	inherit(file, old)
-	_, err = file.Write(data)
+	err = inherit(file, real, old)
+	if err == nil {
+		_, err = file.Write(data)
+	}
 	err = errors.Join(err, file.Chmod(mode))
 	if err == nil {
 		err = file.Sync()

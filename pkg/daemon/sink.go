@@ -25,14 +25,20 @@ type sink struct {
 	open      *credfile.Files
 	last      refresh.Saved
 	conflicts map[string]*creds.Error // by profile
+	left      map[string]*creds.Error // by profile: sections beside its own that mfad must not touch
+	late      error                   // the last write of another program's that could not be taken over
+	lateAt    time.Time
 }
+
+// lateShown is how long such a write is told: whoever made it may not look today.
+const lateShown = 24 * time.Hour
 
 // files gives the editor of these two files.
 func (s *sink) files(credentials, config string) *credfile.Files {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil || s.open.Credentials != credentials || s.open.Config != config {
-		s.open = &credfile.Files{Credentials: credentials, Config: config}
+		s.open = &credfile.Files{Credentials: credentials, Config: config, Late: s.tooLate}
 	}
 	return s.open
 }
@@ -42,6 +48,35 @@ func (s *sink) conflict(profile string) *creds.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conflicts[profile]
+}
+
+// warning tells what stands in the files for a profile beside its own section;
+// nil: nothing.
+func (s *sink) warning(profile string) *creds.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left[profile]
+}
+
+// tooLate tells of another program's write that could not be taken over.
+func (s *sink) tooLate(err error) {
+	s.d.Log.Error("another program wrote at the same time", "error", err, "hint", creds.HintOf(err))
+	s.mu.Lock()
+	s.late, s.lateAt = err, time.Now().Round(0)
+	s.mu.Unlock()
+	s.d.mu.Lock()
+	s.d.changedLocked()
+	s.d.mu.Unlock()
+}
+
+// lost is what tooLate told last, for a day; nil: nothing.
+func (s *sink) lost() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.lateAt) > lateShown {
+		return nil
+	}
+	return s.late
 }
 
 // Publish implements [refresh.Sink].
@@ -132,7 +167,7 @@ func (s *sink) write(ctx context.Context) error {
 	note(sectionNames(static), credResult, errors.Join(credErr, hadErr))
 	note(processNames(entries), confResult, errors.Join(confErr, credErr))
 	s.mu.Lock()
-	s.conflicts = conflicts
+	s.conflicts, s.left = conflicts, credResult.Left
 	s.mu.Unlock()
 	s.d.mu.Lock()
 	s.d.changedLocked()

@@ -35,7 +35,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 	st := localapi.Status{
 		Schema: 1,
 		Daemon: localapi.DaemonStatus{
-			PID: os.Getpid(), Version: d.Version, Started: d.started.UTC().Truncate(time.Second), ConfigError: configError(d.cfgErr),
+			PID: os.Getpid(), Version: d.Version, Started: d.started.UTC().Truncate(time.Second), ConfigError: configError(d.cfgErr), FilesError: localapi.WireError(d.sink.lost()),
 			Config: c.Path, Credentials: first(c.Defaults.CredentialsFile, d.Paths.AWSCredentials), Locked: d.locked,
 			Keyring: localapi.KeyringStatus{Kind: d.keyring.kind, New: isNew(d.keyring.store), Error: localapi.WireError(d.keyring.err)},
 		},
@@ -85,6 +85,9 @@ func (d *Daemon) fill(s *localapi.ProfileStatus, p refresh.ProfileStatus) {
 		s.Expires, s.DurationSeconds = moment(p.Current.Expires), wholeSeconds(p.Current.Lifetime())
 	} else {
 		s.Via = nil
+	}
+	if e := d.sink.warning(s.Name); e != nil && s.Warning == nil {
+		s.Warning = localapi.WireError(e)
 	}
 	if e := d.sink.conflict(s.Name); e != nil {
 		s.State, s.Error = string(refresh.StateConflict), localapi.WireError(e)

@@ -224,6 +224,7 @@ type DaemonStatus struct {
 	Version     string        `json:"version"`
 	Started     time.Time     `json:"started"`
 	ConfigError *string       `json:"config_error"` // FILE:LINE: text
+	FilesError  *Error        `json:"files_error"`  // the last day's write of another program's that could not be merged
 	Config      string        `json:"config"`
 	Credentials string        `json:"credentials_file"`
 	Locked      bool          `json:"locked"`
@@ -267,6 +268,7 @@ type ProfileStatus struct {
 	// Mode is session, direct or auto, and Why says what comes of it.
 	Mode string  `json:"mfa"`
 	Why  *string `json:"why"`
-	// Warning is what the config asks for in vain.
+	// Warning is what the config asks for in vain, or what stands in AWS's files
+	// beside the profile's own section.
 	Warning *Error `json:"warning"`
 }

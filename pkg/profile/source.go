@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -223,17 +224,10 @@ func (s *source) empty(l inifile.Line) bool {
 // inheritance between sections is cut off by a delimiter that no line can hold,
 // and Value, unlike String, interpolates nothing.
 func (s *source) read(found []*section, kept map[*section]inifile.Section) {
-	f, err := ini.LoadSources(ini.LoadOptions{
-		IgnoreContinuation:      true,
-		IgnoreInlineComment:     true,
-		PreserveSurroundedQuote: true,
-		InsensitiveKeys:         true,
-		KeyValueDelimiters:      "=:",
-		ChildSectionDelimiter:   "\x00",
-	}, s.plain)
+	f, err := loadINI(s.plain)
 	if err != nil {
 		// ini.v1's text would show the line, and with it what may be a password.
-		s.add(s.file, 0, "the file can't be read as INI", "write one key = value on a line")
+		s.add(s.file, unreadLine(s.plain), "this line can't be read as INI", "type the line again, with plain blanks")
 		return
 	}
 	for _, sec := range found {
@@ -247,6 +241,35 @@ func (s *source) read(found []*section, kept map[*section]inifile.Section) {
 			sec.values[key] = v
 		}
 	}
+}
+
+func loadINI(plain []byte) (*ini.File, error) {
+	return ini.LoadSources(ini.LoadOptions{
+		IgnoreContinuation:      true,
+		IgnoreInlineComment:     true,
+		PreserveSurroundedQuote: true,
+		InsensitiveKeys:         true,
+		KeyValueDelimiters:      "=:",
+		ChildSectionDelimiter:   "\x00",
+	}, plain)
+}
+
+// unreadLine gives the line at which ini.v1 stops, which it does not tell: it reads
+// what stands above, and nothing that goes further.
+func unreadLine(plain []byte) int {
+	var ends []int
+	for line := range bytes.Lines(plain) {
+		last := 0
+		if len(ends) > 0 {
+			last = ends[len(ends)-1]
+		}
+		ends = append(ends, last+len(line))
+	}
+	n := sort.Search(len(ends)-1, func(i int) bool {
+		_, err := loadINI(plain[:ends[i]])
+		return err != nil
+	})
+	return n + 1
 }
 
 func lineOf(in inifile.Section, number int) int { return number - in.Lines[0].Number }
