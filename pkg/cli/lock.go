@@ -79,15 +79,20 @@ func (a *app) lockWithoutDaemon(ctx context.Context) error {
 // emptySections takes the credentials out of mfad's sections.
 func emptySections(ctx context.Context, p daemon.Paths) error {
 	files := &credfile.Files{Credentials: p.AWSCredentials, Config: p.AWSConfig}
+	if err := files.Recover(ctx); err != nil { // copies that a killed daemon left hold credentials too
+		return err
+	}
 	managed, err := files.Managed(ctx)
-	if err != nil || len(managed) == 0 {
+	if err != nil {
 		return err
 	}
 	for i := range managed {
 		managed[i].Credentials = creds.Credentials{}
 	}
-	if _, err := files.Apply(ctx, managed, nil); err != nil {
-		return err
+	if len(managed) > 0 {
+		if _, err := files.Apply(ctx, managed, nil); err != nil {
+			return err
+		}
 	}
 	return files.Flush(ctx)
 }

@@ -279,3 +279,31 @@ func TestALinkIntoNowhere(t *testing.T) {
 		}
 	}
 }
+
+// TestMergeConfig: a changed copy of the AWS config comes back into the file, beside
+// what changed there; one that AWS's tools cannot read changes nothing.
+func TestMergeConfig(t *testing.T) {
+	t.Parallel()
+	base := "[profile a]\nregion = eu-west-1\n"
+	now := "# mine\n[profile a]\nregion = eu-west-1\noutput = json\n"
+	f := home(t, "", now)
+	f.Credentials = ""
+	late := "[profile a]\nregion = eu-north-1\n\n[profile new]\nregion = us-east-1\n"
+	if err := f.MergeConfig(t.Context(), []byte(base), []byte(late)); err != nil {
+		t.Fatal(err)
+	}
+	want := "# mine\n[profile a]\nregion = eu-north-1\noutput = json\n[profile new]\nregion = us-east-1\n"
+	b, err := os.ReadFile(f.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "merged", string(b), want)
+	err = f.MergeConfig(t.Context(), []byte(base), []byte("[profile a\nbroken"))
+	if creds.CodeOf(err) != creds.CodeConflict {
+		t.Errorf("a copy that nobody can read: %v, want a conflict", err)
+	}
+	if b, err = os.ReadFile(f.Config); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "after a copy that nobody can read", string(b), want)
+}

@@ -121,6 +121,19 @@ func (f *Files) resume(ctx context.Context, path, real string, k *second) error 
 	return nil
 }
 
+// MergeConfig takes over into the AWS config file what somebody changed from base
+// to late in a copy of it, section by section. What changed in the file meanwhile
+// stays, also where both changed the same key. It fails with a [creds.CodeConflict]
+// where the copy, or the file, cannot be read by AWS's tools, and else as Apply
+// does; then nothing is written.
+func (f *Files) MergeConfig(ctx context.Context, base, late []byte) error {
+	_, err := f.edit(ctx, f.Config, f.mergePlan(f.Config, base, late))
+	if u, ok := errors.AsType[*unmergeable](err); ok {
+		return u.error
+	}
+	return err
+}
+
 // mergePlan is the plan that takes over what changed from base to late in a file
 // that was replaced.
 func (f *Files) mergePlan(path string, base, late []byte) plan {
