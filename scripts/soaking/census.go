@@ -40,8 +40,9 @@ func (c *census) run(ctx context.Context) {
 // censusFigures compare the second and the last quarter of the last daemon's life,
 // by the least of each: what comes and goes with the work is not kept.
 type censusFigures struct {
-	life                 int // seconds that the last daemon was watched
-	peak, earlier, later sample
+	life           int    // seconds that the last daemon was watched
+	peak           sample // of all daemons
+	earlier, later int    // resident, KiB
 }
 
 func (c *census) figures() censusFigures {
@@ -49,14 +50,13 @@ func (c *census) figures() censusFigures {
 	return censusFigures{life: n, peak: c.peak, earlier: least(c.samples[n/4 : n/2]), later: least(c.samples[n-n/4:])}
 }
 
-func least(samples []sample) (m sample) {
+func least(samples []sample) (resident int) {
 	for i, s := range samples {
-		if i == 0 {
-			m = s
+		if i == 0 || s.resident < resident {
+			resident = s.resident
 		}
-		m = sample{min(m.resident, s.resident), min(m.descriptors, s.descriptors)}
 	}
-	return m
+	return resident
 }
 
 func look(pid int) (s sample, err error) {

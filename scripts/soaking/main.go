@@ -96,11 +96,11 @@ func soak(ctx context.Context, length time.Duration, seed uint64, keep bool) (er
 }
 
 // run has everybody at work on the stage until the time is up.
-func run(ctx context.Context, s *stage, length time.Duration, seed uint64) (*report, error) {
+func run(ctx context.Context, s *stage, length time.Duration, seed uint64) (r *report, err error) {
 	end := time.Now().Add(length)
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	r := &report{length: length, seed: seed}
+	r = &report{length: length, seed: seed}
 	f := &foreigner{stage: s}
 	u := &census{stage: s}
 	m := &mishaps{stage: s, random: rand.New(rand.NewPCG(seed, 0)), lastKill: end.Add(-length / 2), last: end.Add(-settle)}
@@ -129,9 +129,11 @@ func run(ctx context.Context, s *stage, length time.Duration, seed uint64) (*rep
 		r.reads.add(readers[i].mismatches())
 	}
 	r.codes = spent(s.sim.Calls("GetSessionToken"), s.kills)
-	// Not with ctx, which has ended.
-	final, err := s.fresh(context.WithoutCancel(ctx))
-	r.fresh = final
+	ctx = context.WithoutCancel(ctx) // it has ended
+	if r.fresh, err = s.fresh(ctx); err != nil {
+		return nil, err
+	}
+	r.open, err = s.rest(ctx)
 	return r, err
 }
 

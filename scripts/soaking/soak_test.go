@@ -119,9 +119,8 @@ func TestSpent(t *testing.T) {
 }
 
 func TestLeast(t *testing.T) {
-	got := least([]sample{{300, 9}, {100, 12}, {200, 7}})
-	if want := (sample{100, 7}); got != want {
-		t.Errorf("got %v, want %v", got, want)
+	if got := least([]sample{{300, 9}, {100, 12}, {200, 7}}); got != 100 {
+		t.Errorf("got %v, want 100", got)
 	}
 }
 
@@ -139,8 +138,8 @@ func TestViolations(t *testing.T) {
 		func(r *report) { r.codes.extra = 1 },
 		func(r *report) { r.fresh-- },
 		func(r *report) { r.census.peak.resident = mostMemory + 1 },
-		func(r *report) { r.census.later.resident = moreMemory + 1 },
-		func(r *report) { r.census.later.descriptors = moreDescriptors + 1 },
+		func(r *report) { r.census.later = moreMemory + 1 },
+		func(r *report) { r.open = mostDescriptors + 1 },
 	} {
 		r := clean
 		spoil(&r)
@@ -149,7 +148,7 @@ func TestViolations(t *testing.T) {
 		}
 	}
 	young := clean
-	young.census = censusFigures{life: lifeToJudge - 1, later: sample{resident: moreMemory + 1, descriptors: moreDescriptors + 1}}
+	young.census = censusFigures{life: lifeToJudge - 1, later: moreMemory + 1}
 	if over := young.violations(); len(over) != 0 {
 		t.Errorf("a daemon too young to be judged: over are %q", over)
 	}

@@ -188,6 +188,20 @@ func (s *stage) fresh(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
+// restAfter is how long the daemon keeps connections that nobody uses, and some.
+const restAfter = 35 * time.Second
+
+// rest has the daemon do nothing, and counts what it has open then.
+func (s *stage) rest(ctx context.Context) (descriptors int, err error) {
+	if err := s.client.Do(ctx, "/v1/lock", struct{}{}, nil); err != nil {
+		return 0, err
+	}
+	pause(ctx.Done(), restAfter)
+	pid, _ := s.process()
+	now, err := look(pid)
+	return now.descriptors, err
+}
+
 // kill ends the daemon as nothing can prepare for.
 func (s *stage) kill() error {
 	s.running.disturb()
