@@ -1,8 +1,8 @@
 // Package awsapi calls AWS's STS and IAM through aws-sdk-go-v2, and the console's
 // sign-in federation endpoint, and turns what they answer, errors above all, into
 // the words of package creds. It decides nothing, repeats nothing, keeps nothing
-// and never puts a secret into an error: a call that carries a token code may
-// have spent it, so whoever calls decides what is done again.
+// but AWS's time and never puts a secret into an error: a call that carries a token
+// code may have spent it, so whoever calls decides what is done again.
 package awsapi
 
 import (
@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -35,6 +36,7 @@ type Endpoint struct {
 	DualStack  bool
 	HTTPSProxy string // empty: the environment's
 	NoProxy    string
+	Clock      *Clock // calls are signed by it and set it right; nil: one of the client's own
 
 	// Observe is told of every finished call, failed ones and those that never
 	// left this machine included, with the context that the caller gave. It runs
@@ -56,6 +58,9 @@ type Client struct {
 func New(e Endpoint) (*Client, error) {
 	if e.Region == "" {
 		e.Region = "us-east-1"
+	}
+	if e.Clock == nil {
+		e.Clock = new(Clock)
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tr.MaxIdleConnsPerHost = 64 // as many as calls in flight
@@ -122,7 +127,7 @@ func (f *flight) sts(key creds.Credentials) *sts.Client {
 	e := f.client.endpoint
 	o := sts.Options{
 		Region: e.Region, HTTPClient: f.client.http, Retryer: aws.NopRetryer{}, Credentials: f.provider(key),
-		BaseEndpoint: e.base(e.STS),
+		BaseEndpoint: e.base(e.STS), APIOptions: []func(*middleware.Stack) error{e.Clock.attend},
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
 	return sts.New(o)
@@ -132,7 +137,7 @@ func (f *flight) iam(key creds.Credentials) *iam.Client {
 	e := f.client.endpoint
 	o := iam.Options{
 		Region: e.Region, HTTPClient: f.client.http, Retryer: aws.NopRetryer{}, Credentials: f.provider(key),
-		BaseEndpoint: e.base(e.IAM),
+		BaseEndpoint: e.base(e.IAM), APIOptions: []func(*middleware.Stack) error{e.Clock.attend},
 	}
 	o.EndpointOptions.UseFIPSEndpoint, o.EndpointOptions.UseDualStackEndpoint = fips(e.FIPS), dual(e.DualStack)
 	return iam.New(o)

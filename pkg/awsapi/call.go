@@ -34,8 +34,8 @@ type Call struct {
 	// Asked is the DurationSeconds, SessionDuration or MaxSessionDuration that
 	// was asked for, in whole seconds; 0 if none was sent.
 	Asked time.Duration
-	// Given is how long the credentials that came back live by this machine's
-	// clock, in seconds, the last one begun counted; 0 if none came.
+	// Given is how long the credentials that came back live by AWS's clock, in
+	// seconds, the last one begun counted; 0 if none came.
 	Given     time.Duration
 	Expires   time.Time // of those credentials; zero if none came
 	Principal string    // ARN that the answer names; empty if it names none

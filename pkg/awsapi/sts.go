@@ -201,7 +201,7 @@ func (f *flight) taken(c *types.Credentials, principal string) (creds.Credential
 		AccessKeyID:     *c.AccessKeyId,
 		SecretAccessKey: creds.NewSecret(*c.SecretAccessKey),
 		SessionToken:    creds.NewSecret(*c.SessionToken),
-		Issued:          time.Now().Round(0).UTC(),
+		Issued:          f.client.endpoint.Clock.Now().UTC(),
 		Expires:         c.Expiration.Round(0).UTC(),
 		Principal:       principal,
 	}, nil

@@ -49,7 +49,7 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 		}
 	}
 	d.handedOut(ctx, p.Identity, p.Name, c.Expires)
-	return process(c, r.For, time.Now()), nil
+	return process(c, r.For, d.clock.Now()), nil
 }
 
 // obtain gets a profile's credentials, by asking for a code if only that helps.

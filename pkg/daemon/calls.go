@@ -66,13 +66,20 @@ func (c caller) spend(ctx context.Context, id refresh.Identity, target string, c
 		return creds.Credentials{}, err
 	}
 	// Noted before it is sent: a daemon that is killed now must not send it again.
-	unspend, err := c.d.store.spend(id.Serial, code, time.Now())
+	unspend, err := c.d.store.spend(id.Serial, code, c.d.clock.Now())
 	if err != nil {
 		return creds.Credentials{}, err
 	}
 	got, err := call(key)
-	if _, unsent := errors.AsType[*awsapi.NotSentError](err); unsent {
+	_, unsent := errors.AsType[*awsapi.NotSentError](err)
+	// AWS checks the stamp, as the whole signature, before it looks at what is asked.
+	unread := creds.CodeOf(err) == creds.CodeClockSkew
+	if unsent || unread {
 		unspend()
+	}
+	if unread {
+		err = &creds.Error{Code: creds.CodeClockSkew, Op: err.Error(),
+			Hint: "set this machine's clock; AWS did not look at the code, so it may be given again: mfad login " + target}
 	}
 	if creds.IsTransient(err) {
 		err = &creds.Error{Code: creds.CodeOf(err), Op: err.Error(),

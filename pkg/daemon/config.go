@@ -120,8 +120,8 @@ func (d *Daemon) client(region string) (*awsapi.Client, error) {
 	}
 	def := d.config.Defaults
 	e := awsapi.Endpoint{
-		Region: region,
-		URL:    first(def.EndpointURL, d.Getenv("AWS_ENDPOINT_URL")), STS: first(def.EndpointURLSTS, d.Getenv("AWS_ENDPOINT_URL_STS")),
+		Region: region, Clock: &d.clock,
+		URL: first(def.EndpointURL, d.Getenv("AWS_ENDPOINT_URL")), STS: first(def.EndpointURLSTS, d.Getenv("AWS_ENDPOINT_URL_STS")),
 		IAM:      first(def.EndpointURLIAM, d.Getenv("AWS_ENDPOINT_URL_IAM")),
 		CABundle: first(def.CABundle, d.Getenv("AWS_CA_BUNDLE")),
 		FIPS:     flag(def.UseFIPS, d.Getenv("AWS_USE_FIPS_ENDPOINT")), DualStack: flag(def.UseDualStack, d.Getenv("AWS_USE_DUALSTACK_ENDPOINT")),

@@ -58,6 +58,7 @@ type Daemon struct {
 	dir     state.Dir
 	desk    *mfa.Desk
 	engine  *refresh.Engine
+	clock   awsapi.Clock
 	store   *store
 	sink    *sink
 	audit   *audit.Log
@@ -118,7 +119,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	d.store = &store{log: o.Log, dir: dir}
 	d.audit = &audit.Log{Path: dir.Path(audit.FileName)}
 	d.sink = &sink{d: d, conflicts: map[string]*creds.Error{}}
-	d.engine = refresh.New(refresh.Options{AWS: caller{d}, Codes: codes{d.desk}, Sink: d.sink, Log: o.Log})
+	d.engine = refresh.New(refresh.Options{AWS: caller{d}, Codes: codes{d.desk}, Sink: d.sink, Log: o.Log, Now: d.clock.Now})
 	return d
 }
 

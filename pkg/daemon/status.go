@@ -73,7 +73,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 // fill adds what the engine and the files know of a profile.
 func (d *Daemon) fill(s *localapi.ProfileStatus, p refresh.ProfileStatus) {
 	s.State, s.Via, s.NextRefresh = string(p.State), optional(string(p.Via)), moment(p.Next)
-	s.Usable = p.Current.UsableAt(time.Now())
+	s.Usable = p.Current.UsableAt(d.clock.Now())
 	s.Error, s.Why, s.Warning = localapi.WireError(p.Err), optional(p.Why), localapi.WireError(p.Warning)
 	if p.Known.Maximum > 0 {
 		s.MaxSessionDuration = wholeSeconds(p.Known.Maximum)

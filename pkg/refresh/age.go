@@ -44,7 +44,7 @@ func (e *Engine) youngLocked(p *profile, age time.Duration, err error) {
 		p.deniedYoung, p.deniedAt = true, 0 // its age is not what is wrong
 	case creds.CodeOf(err) == creds.CodeAccessDenied && !p.deniedYoung:
 		if k := e.known[p.Role.ARN]; k.MaxAge > 0 && age >= k.MaxAge {
-			k.AgeTried = now()
+			k.AgeTried = e.Now()
 			e.known[p.Role.ARN] = k
 		}
 		if p.deniedAt == 0 || age < p.deniedAt {

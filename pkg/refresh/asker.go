@@ -25,7 +25,7 @@ type asker struct {
 // askLocked has a code asked for if one is wanted now, by id's view, and for what
 // it is wanted most.
 func (e *Engine) askLocked(id *identity, v view) {
-	if e.locked || e.run == nil || id.Federated {
+	if e.locked || e.run == nil || id.Federated || id.verifying {
 		return
 	}
 	s, ok := v.next()
@@ -65,7 +65,7 @@ func (e *Engine) ask(ctx context.Context, id *identity, a *asker) {
 	counts := map[string]*tally{}
 	for {
 		e.mu.Lock()
-		s, ok := e.viewLocked(id, now()).next()
+		s, ok := e.viewLocked(id, e.Now()).next()
 		if !ok || id.asker != a || e.locked || ctx.Err() != nil {
 			e.overLocked(ctx, id, a)
 			e.mu.Unlock()
@@ -116,7 +116,7 @@ func (e *Engine) overLocked(ctx context.Context, id *identity, a *asker) {
 // does most, and takes in what came of it.
 func (e *Engine) spend(ctx context.Context, id *identity, a *asker, asked plan.Spend, at Attempt, counts map[string]*tally) {
 	e.mu.Lock()
-	v := e.viewLocked(id, now())
+	v := e.viewLocked(id, e.Now())
 	s, ok := plan.Choose(v.identity, v.roles, plan.Code{Profile: at.Profile, Program: at.Program}, v.at)
 	if ok && s.Profile == "" && asked.Prepares != "" {
 		s = asked // that is why there is a code
@@ -166,7 +166,7 @@ func (e *Engine) gaveUpLocked(id *identity, target string, err error) {
 	if !creds.IsTransient(err) {
 		pause = max(rest, pause)
 	}
-	id.fail.next = now().Add(pause)
+	id.fail.next = e.Now().Add(pause)
 	e.settleLocked(id, target, err)
 }
 

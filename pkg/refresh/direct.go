@@ -22,7 +22,7 @@ func (e *Engine) prepare(ctx context.Context, name string) {
 	e.mu.Lock()
 	p := e.profiles[name]
 	if p != nil {
-		p.wanted = now()
+		p.wanted = e.Now()
 	}
 	e.mu.Unlock()
 	if p != nil && p.Role.Duration == 0 {
@@ -38,7 +38,7 @@ func (e *Engine) loginRoleLocked(id *identity, name string) error {
 	if p == nil || p.Identity != id.Name || p.Source != "" || p.Role.ARN == "" {
 		return noProfile(name)
 	}
-	t := now()
+	t := e.Now()
 	if err := e.mayDirectLocked(p, plan.Ask(id.view(t), e.roleLocked(p, id, t), t), t); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 	p := e.profiles[s.Profile]
 	err := withdrawn(id)
 	if p != nil && id.asker == a && !e.locked {
-		if err = e.mayDirectLocked(p, s.Duration, now()); err != nil {
+		if err = e.mayDirectLocked(p, s.Duration, e.Now()); err != nil {
 			e.settleLocked(id, p.Name, err)
 		}
 	}
@@ -87,16 +87,16 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 	e.riskLocked(id.Name, risky, 1)
 	e.mu.Unlock()
 	c, err := e.AWS.AssumeDirect(ctx, cfg, ask, at.Code, s.Why)
-	if err == nil && !c.UsableAt(now()) {
+	if err == nil && !c.UsableAt(e.Now()) {
 		err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's credentials have run out on arrival by this machine's clock",
 			Hint: "set the clock, then run: mfad login " + p.Name}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.riskLocked(id.Name, risky, -1)
-	e.learnLocked(ask, err, now())
+	e.learnLocked(ask, err, e.Now())
 	if err != nil {
-		e.refuseLocked(p, RefusedDirect, err, now())
+		e.refuseLocked(p, RefusedDirect, err, e.Now())
 		err = e.tooLongLocked(p, err)
 	}
 	if e.profiles[p.Name] != p || p.Fingerprint != ask.Fingerprint || e.locked {
@@ -112,7 +112,7 @@ func (e *Engine) assumeDirect(ctx context.Context, id *identity, a *asker, cfg I
 		e.profiles[name].force = true // what is assumed from it changes with it
 	}
 	e.serveLocked(p)
-	e.batch.add(p.Name, now())
+	e.batch.add(p.Name, e.Now())
 	e.Log.Info("assumed direct", "profile", p.Name, "expires", c.Expires, "why", s.Why)
 	e.settleLocked(id, p.Name, nil)
 	return nil
@@ -123,14 +123,14 @@ func (e *Engine) tooLongLocked(p *profile, err error) error {
 	if creds.CodeOf(err) != creds.CodeDuration {
 		return err
 	}
-	next := e.known[p.Role.ARN].Ask(now(), false)
+	next := e.known[p.Role.ARN].Ask(e.Now(), false)
 	return &creds.Error{Code: creds.CodeDuration, Op: err.Error(),
 		Hint: "the next code asks for " + plan.Short(next) + ": mfad login " + p.Name + "; to raise it: mfad role " + p.Name + " --set-max-duration 12h"}
 }
 
 // directFailedLocked plans what follows a code that did not do for a role.
 func (e *Engine) directFailedLocked(ctx context.Context, id *identity, p *profile, err error, n *tally) {
-	t := now()
+	t := e.Now()
 	e.Log.Warn("not assumed direct", "profile", p.Name, "error", err)
 	switch creds.CodeOf(err) {
 	case creds.CodeMFARejected, creds.CodeMFAUsedCode, creds.CodeMFABadCode:
@@ -169,7 +169,7 @@ func (e *Engine) dropDirectLocked(p *profile, c creds.Credentials) {
 	if e.profiles[p.Name] == p && p.direct.AccessKeyID == c.AccessKeyID {
 		p.direct, p.force = creds.Credentials{}, true
 		e.serveLocked(p)
-		e.batch.add(p.Name, now())
+		e.batch.add(p.Name, e.Now())
 	}
 }
 
@@ -178,7 +178,7 @@ func (e *Engine) Direct(name string) (creds.Credentials, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := e.profiles[name]
-	if p == nil || e.locked || !p.direct.UsableAt(now()) {
+	if p == nil || e.locked || !p.direct.UsableAt(e.Now()) {
 		return creds.Credentials{}, false
 	}
 	return p.direct, true
@@ -210,7 +210,7 @@ func (e *Engine) Session(identity string) (creds.Credentials, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	id := e.ids[identity]
-	if id == nil || e.locked || !id.session.UsableAt(now()) {
+	if id == nil || e.locked || !id.session.UsableAt(e.Now()) {
 		return creds.Credentials{}, false
 	}
 	return id.session, true

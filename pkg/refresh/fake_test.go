@@ -41,6 +41,8 @@ type world struct {
 	reused  int // codes that AWS did not take
 }
 
+func now() time.Time { return time.Now().Round(0) }
+
 func newWorld(t testing.TB) *world {
 	return &world{t: t, start: now(), maximum: 12 * time.Hour, issued: map[string]time.Time{}, started: map[string]time.Time{}, refuse: map[string]error{},
 		code: func(context.Context, error) (string, error) { return "123456", nil }}
@@ -205,7 +207,7 @@ func bubble(t *testing.T, setup func(*world) Options, body func(*testing.T, *wor
 		o := Options{AWS: w, Codes: w, Sink: w, Draw: func() float64 { return 0.5 }}
 		if setup != nil {
 			extra := setup(w)
-			o.Wait = extra.Wait
+			o.Wait, o.Now = extra.Wait, extra.Now
 		}
 		e := New(o)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -24,7 +24,7 @@ func (e *Engine) Knowledge(name string) (RoleKnowledge, error) {
 		return RoleKnowledge{}, noProfile(name)
 	}
 	k := RoleKnowledge{Known: e.known[p.Role.ARN], MaxAge: e.maxAgeLocked(p)}
-	if p.off.next.After(now()) {
+	if p.off.next.After(e.Now()) {
 		k.Off, k.OffWhy = p.off.next, p.off.err
 	}
 	return k, nil
@@ -41,7 +41,7 @@ func (e *Engine) Looked(name string, from creds.Credentials, d time.Duration, er
 	}
 	id := e.ids[p.Identity]
 	own := id == nil || id.session.AccessKeyID != from.AccessKeyID
-	e.lookedLocked(p, p.Profile, from, own, d, err, now())
+	e.lookedLocked(p, p.Profile, from, own, d, err, e.Now())
 	e.changedLocked()
 	e.Nudge()
 }
@@ -52,7 +52,7 @@ func (e *Engine) Looked(name string, from creds.Credentials, d time.Duration, er
 func (e *Engine) MayLook(name string) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p, t := e.profiles[name], now()
+	p, t := e.profiles[name], e.Now()
 	if p == nil || e.known[p.Role.ARN].Exact {
 		return time.Time{}
 	}
@@ -67,7 +67,7 @@ func (e *Engine) Refused(name string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p := e.profiles[name]; p != nil {
-		e.refuseLocked(p, RefusedUpdate, err, now())
+		e.refuseLocked(p, RefusedUpdate, err, e.Now())
 	}
 }
 
@@ -77,7 +77,7 @@ func (e *Engine) Set(name string, d time.Duration) {
 	defer e.mu.Unlock()
 	if p := e.profiles[name]; p != nil {
 		e.unlearnLocked(p)
-		e.known[p.Role.ARN] = e.known[p.Role.ARN].Told(d, "set with mfad role", now())
+		e.known[p.Role.ARN] = e.known[p.Role.ARN].Told(d, "set with mfad role", e.Now())
 		e.Nudge()
 	}
 }
@@ -99,6 +99,6 @@ func (e *Engine) unlearnLocked(p *profile) {
 			o.off, o.deniedAt = failure{}, 0
 		}
 	}
-	e.batch.add("", now())
+	e.batch.add("", e.Now())
 	e.changedLocked()
 }

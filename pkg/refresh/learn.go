@@ -131,7 +131,7 @@ func (e *Engine) landLook(ctx context.Context, p *profile, cfg Profile, from cre
 	l.flying = false
 	e.looks[cfg.Role.ARN] = l
 	if ctx.Err() == nil {
-		e.lookedLocked(p, cfg, from, own, d, err, now())
+		e.lookedLocked(p, cfg, from, own, d, err, e.Now())
 	}
 }
 
@@ -181,7 +181,7 @@ func (e *Engine) Learned(ctx context.Context, name string) {
 	defer cancel()
 	for {
 		e.mu.Lock()
-		p, changed, t := e.profiles[name], e.changed, now()
+		p, changed, t := e.profiles[name], e.changed, e.Now()
 		id := (*identity)(nil)
 		if p != nil {
 			id = e.ids[p.Identity]

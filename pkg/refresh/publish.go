@@ -62,7 +62,7 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 			b.failed = 0
 		} else {
 			pause := pauses[min(b.failed+1, len(pauses)-1)]
-			b.retry = now().Add(pause)
+			b.retry = e.Now().Add(pause)
 			e.Log.Error("publish failed", "error", err, "again_in", pause)
 		}
 		e.changedLocked()
@@ -74,7 +74,7 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 
 // savedLocked is everything that a restart needs.
 func (e *Engine) savedLocked() Saved {
-	t := now()
+	t := e.Now()
 	e.refusals.prune(t)
 	s := Saved{
 		Sessions: maps.Clone(e.parked), Profiles: make(map[string]SavedProfile, len(e.profiles)), Spare: map[string]SavedProfile{},
@@ -152,7 +152,7 @@ type ProfileStatus struct {
 func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := now()
+	t := e.Now()
 	s := Status{Identities: make(map[string]IdentityStatus, len(e.ids)), Profiles: make(map[string]ProfileStatus, len(e.profiles))}
 	for name, id := range e.ids {
 		st := IdentityStatus{State: StateReady, Session: id.session, Err: id.fail.err}

@@ -20,10 +20,10 @@ type want struct {
 }
 
 // wantLocked gives the want for a profile's role, or for the session.
-func (id *identity) wantLocked(profile string) *want {
+func (id *identity) wantLocked(profile string, t time.Time) *want {
 	w := id.wants[profile]
 	if w == nil {
-		w = &want{profile: profile, since: now(), done: make(chan struct{})}
+		w = &want{profile: profile, since: t, done: make(chan struct{})}
 		id.wants[profile] = w
 	}
 	return w
@@ -44,7 +44,7 @@ func (e *Engine) settleLocked(id *identity, profile string, err error) {
 // dropWantsLocked settles what is wanted for profiles that are gone, or are not to
 // have a code of their own any more.
 func (e *Engine) dropWantsLocked(id *identity) {
-	t := now()
+	t := e.Now()
 	for name, w := range id.wants {
 		p := e.profiles[name]
 		switch {
@@ -92,7 +92,7 @@ func (e *Engine) Ask(ctx context.Context, profile string) (*Question, error) {
 		return nil, noProfile(profile)
 	}
 	id, err := e.identityLocked(p.Identity)
-	t := now()
+	t := e.Now()
 	if err != nil || p.current.UsableAt(t) {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (e *Engine) Ask(ctx context.Context, profile string) (*Question, error) {
 		if root.Role.ARN != "" && plan.Want(id.view(t), e.roleLocked(root, id, t), t) {
 			target = root.Name
 		}
-		w := id.wantLocked(target)
+		w := id.wantLocked(target, t)
 		if w.stays && id.asker != nil { // for another program already
 			e.Nudge()
 		} else {
@@ -127,7 +127,7 @@ func (e *Engine) questionLocked(ctx context.Context, w *want, profile string) *Q
 		for {
 			e.mu.Lock()
 			p, changed := e.profiles[profile], e.changed
-			served := p == nil || p.current.UsableAt(now())
+			served := p == nil || p.current.UsableAt(e.Now())
 			e.mu.Unlock()
 			if served {
 				close(done)
@@ -196,13 +196,13 @@ func (e *Engine) Login(ctx context.Context, name string, o LoginOptions) error {
 		return err
 	}
 	id.fail = failure{}
-	w := id.wantLocked(o.Profile)
+	w := id.wantLocked(o.Profile, e.Now())
 	w.logins++
 	w.console = w.console || o.Console
 	if o.Give != nil {
 		o.Give()
 	}
-	e.askLocked(id, e.viewLocked(id, now()))
+	e.askLocked(id, e.viewLocked(id, e.Now()))
 	below := e.freshenedLocked(id, o.Profile)
 	e.mu.Unlock()
 	select {
@@ -224,7 +224,7 @@ func (e *Engine) leave(id *identity, w *want) {
 	w.logins--
 	if id.wants[w.profile] == w && w.logins == 0 && !w.stays {
 		e.settleLocked(id, w.profile, withdrawn(id))
-		e.askLocked(id, e.viewLocked(id, now()))
+		e.askLocked(id, e.viewLocked(id, e.Now()))
 	}
 }
 

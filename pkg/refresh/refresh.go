@@ -142,12 +142,15 @@ type SavedProfile struct {
 	Fingerprint string
 }
 
-// Options are the engine's surroundings. All but Log and the two last are required.
+// Options are the engine's surroundings. AWS, Codes and Sink are required.
 type Options struct {
 	AWS   AWS
 	Codes Codes
 	Sink  Sink
 	Log   *slog.Logger // nil: nothing is logged
+	// Now is AWS's time, as far as it is known, without a monotonic reading: what
+	// AWS gave ends by that. Nil: this machine's wall clock.
+	Now func() time.Time
 	// Draw gives numbers from 0 to 1 that spread retries; nil: at random.
 	Draw func() float64
 	// Wait returns after d, or when wake fires, or when ctx ends; nil: by a
@@ -176,6 +179,7 @@ type Engine struct {
 	changed  chan struct{} // closed and replaced on every change
 	batch    batch
 	looked   time.Time // when step last ran
+	awake    time.Time // when jumpLocked last ran, by both of this machine's clocks; zero: look as after a jump
 }
 
 // identity is an Identity's state; guarded by Engine.mu.
@@ -186,7 +190,7 @@ type identity struct {
 	wants     map[string]*want // what somebody waits for a code for
 	asker     *asker           // nil: no code is being asked for
 	fail      failure          // of the last question
-	verifying bool             // AWS refused the session to a role, and is asked about it
+	verifying bool             // AWS is asked about the session; nobody is asked for a code meanwhile
 }
 
 // profile is a Profile's state; guarded by Engine.mu.
@@ -220,6 +224,9 @@ type failure struct {
 func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Now().Round(0) }
 	}
 	if o.Draw == nil {
 		o.Draw = rand.Float64
@@ -258,9 +265,9 @@ func (e *Engine) Start(ctx context.Context) (wait func()) {
 		defer close(ended)
 		for ctx.Err() == nil {
 			begun := time.Now()
-			next := e.step(now())
+			next := e.step(e.Now())
 			breathe(ctx, time.Since(begun))
-			e.Wait(ctx, min(max(0, next.Sub(now())), untilPoll()), e.wake)
+			e.Wait(ctx, min(max(0, next.Sub(e.Now())), untilPoll()), e.wake)
 		}
 		e.mu.Lock()
 		e.run = nil
@@ -299,9 +306,6 @@ func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	case <-ctx.Done():
 	}
 }
-
-// now is the wall clock: a monotonic reading would not count the hours asleep.
-func now() time.Time { return time.Now().Round(0) }
 
 // Nudge makes the engine look at everything again at once, as after a sleep.
 func (e *Engine) Nudge() {

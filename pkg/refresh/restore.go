@@ -1,6 +1,8 @@
 package refresh
 
 import (
+	"time"
+
 	"github.com/mfad/mfad/pkg/creds"
 )
 
@@ -19,23 +21,30 @@ func (e *Engine) Restore(s Saved) {
 	e.refusals = refused{}
 	e.refusals.add(s.Refusals...)
 	e.refusals.add(had...)
-	e.refusals.past(now())
+	e.refusals.past(e.Now())
 	if e.locked {
 		return
 	}
-	t := now()
+	t := e.Now()
+	lately := t.Add(-overlong)
 	for name, saved := range s.Sessions {
 		id := e.ids[name]
 		switch {
 		case id == nil || id.Fingerprint != saved.Fingerprint:
 			e.parked[name] = saved
-		case id.session.IsZero() && saved.Credentials.UsableAt(t):
+		case id.session.IsZero() && saved.Credentials.UsableAt(lately):
 			id.session = saved.Credentials
 		}
 	}
 	for _, all := range []map[string]SavedProfile{s.Spare, s.Profiles} {
 		for name, saved := range all {
-			if p := e.profiles[name]; p != nil && saved.Fingerprint == p.Fingerprint && saved.Credentials.UsableAt(t) {
+			p, c := e.profiles[name], saved.Credentials
+			if p == nil || saved.Fingerprint != p.Fingerprint || !c.UsableAt(lately) {
+				continue
+			}
+			// What came without a code is fetched again, also if by its beginning the
+			// clock is behind: it may be over.
+			if saved.Via == ViaDirect || c.UsableAt(t) && !fromTheFuture(c, t) {
 				p.restore(saved)
 			}
 		}
@@ -44,8 +53,13 @@ func (e *Engine) Restore(s Saved) {
 		e.restLocked(p, t)
 		e.serveLocked(p)
 	}
+	e.awake = time.Time{}
 	e.touchLocked()
 }
+
+// overlong is how long ago what cost a code has to have ended to be forgotten at a
+// start: the clock may be wrong.
+const overlong = 48 * time.Hour
 
 // restore takes back credentials, unless newer ones came meanwhile.
 func (p *profile) restore(saved SavedProfile) {
@@ -81,7 +95,7 @@ func (e *Engine) Unlock() {
 	defer e.mu.Unlock()
 	e.locked = false
 	for _, p := range e.profiles {
-		e.restLocked(p, now())
+		e.restLocked(p, e.Now())
 	}
 	e.touchLocked()
 }

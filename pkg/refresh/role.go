@@ -9,7 +9,7 @@ import (
 
 // startRoleLocked puts one AssumeRole call for p into the air.
 func (e *Engine) startRoleLocked(p *profile) {
-	t := now()
+	t := e.Now()
 	from, err := e.signerLocked(p, t)
 	id := e.ids[p.Identity]
 	if err != nil || p.flying || e.run == nil {
@@ -39,7 +39,7 @@ func (e *Engine) landRole(p *profile, cfg Profile, from, c creds.Credentials, vi
 	defer e.mu.Unlock()
 	defer e.Nudge()
 	defer e.changedLocked()
-	t := now()
+	t := e.Now()
 	p.flying = false
 	e.batch.flying--
 	e.riskLocked(cfg.Identity, risky, -1)

@@ -45,7 +45,7 @@ func (e *Engine) Cached(name string) (creds.Credentials, bool) {
 		return creds.Credentials{}, false
 	}
 	e.useLocked(p)
-	if e.locked || !p.current.UsableAt(now()) {
+	if e.locked || !p.current.UsableAt(e.Now()) {
 		return creds.Credentials{}, false
 	}
 	return p.current, true
@@ -54,7 +54,7 @@ func (e *Engine) Cached(name string) (creds.Credentials, bool) {
 // useLocked notes that a client asked for p, and so for all that it is assumed
 // from.
 func (e *Engine) useLocked(p *profile) {
-	for t := now(); p != nil; p = e.profiles[p.Source] {
+	for t := e.Now(); p != nil; p = e.profiles[p.Source] {
 		p.used = t
 	}
 }
@@ -64,7 +64,8 @@ func (e *Engine) useLocked(p *profile) {
 func (e *Engine) look(name string) (creds.Credentials, <-chan struct{}, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	t := now()
+	t := e.Now()
+	e.jumpLocked(t)
 	p := e.profiles[name]
 	switch {
 	case p == nil:
@@ -76,6 +77,9 @@ func (e *Engine) look(name string) (creds.Credentials, <-chan struct{}, error) {
 	case p.flying:
 		return creds.Credentials{}, e.changed, p.fail.err
 	}
+	if id := e.ids[p.Identity]; id != nil && id.verifying {
+		return creds.Credentials{}, e.changed, p.fail.err
+	}
 	if p.Role.ARN == "" {
 		return creds.Credentials{}, nil, needCode(e.ids[p.Identity])
 	}
@@ -85,11 +89,8 @@ func (e *Engine) look(name string) (creds.Credentials, <-chan struct{}, error) {
 	} else if err != nil {
 		return creds.Credentials{}, nil, err
 	}
-	if id := e.ids[p.Identity]; id.verifying {
-		return creds.Credentials{}, e.changed, p.fail.err
-	}
-	if p.fail.err != nil && p.fail.next.Sub(t) > hiccup && !creds.IsTransient(p.fail.err) {
-		return creds.Credentials{}, nil, p.fail.err
+	if err := p.fail.err; err != nil && p.fail.next.Sub(t) > hiccup && !creds.IsTransient(err) && creds.CodeOf(err) != creds.CodeClockSkew {
+		return creds.Credentials{}, nil, err
 	}
 	e.Nudge()
 	return creds.Credentials{}, e.changed, p.fail.err

@@ -19,7 +19,7 @@ func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg I
 		return withdrawn(id)
 	}
 	c, err := e.AWS.StartSession(ctx, cfg, at.Code, s.Why)
-	if err == nil && !c.UsableAt(now()) {
+	if err == nil && !c.UsableAt(e.Now()) {
 		err = &creds.Error{Code: creds.CodeClockSkew, Op: "AWS's session has run out on arrival by this machine's clock",
 			Hint: "set the clock, then run: mfad login " + id.Name}
 	}
@@ -36,7 +36,7 @@ func (e *Engine) startSession(ctx context.Context, id *identity, a *asker, cfg I
 	}
 	e.Log.Info("MFA session", "identity", id.Name, "expires", c.Expires)
 	id.session, id.fail = c, failure{}
-	e.freshenLocked(id, now())
+	e.freshenLocked(id, e.Now())
 	e.settleLocked(id, "", nil)
 	return nil
 }
@@ -62,11 +62,17 @@ const hiccup = 2 * time.Second
 // if AWS does not know it any more.
 func (e *Engine) checkSessionLocked(id *identity, p *profile) {
 	if p.fail.count == 1 {
-		p.fail.next = now().Add(hiccup)
+		p.fail.next = e.Now().Add(hiccup)
 	}
+	e.askAboutLocked(id)
+}
+
+// askAboutLocked drops an identity's session if AWS does not know it any more. One
+// that is over by AWS's time stays what it is.
+func (e *Engine) askAboutLocked(id *identity) {
 	session := id.session
 	e.verifyLocked(id, session, &id.verifying, func(err error) {
-		if id.session.AccessKeyID == session.AccessKeyID {
+		if id.session.AccessKeyID == session.AccessKeyID && session.UsableAt(e.Now()) {
 			e.dropSessionLocked(id, err)
 		}
 	})
@@ -130,7 +136,7 @@ func (e *Engine) Refresh(ctx context.Context, names ...string) error {
 			names = append(names, name)
 		}
 	}
-	t := now()
+	t := e.Now()
 	for _, name := range names {
 		p := e.profiles[name]
 		if p == nil {
@@ -173,7 +179,7 @@ func (e *Engine) Settled(ctx context.Context, names ...string) error {
 }
 
 func (e *Engine) busyLocked(names []string) bool {
-	t := now()
+	t := e.Now()
 	for _, name := range names {
 		p := e.profiles[name]
 		if p == nil {

@@ -14,6 +14,7 @@ func (e *Engine) step(t time.Time) time.Time {
 	if t.Before(e.looked.Add(-setBack)) {
 		e.clockSetBackLocked(t)
 	}
+	e.jumpLocked(t)
 	next := t.Add(poll)
 	if !e.locked {
 		for _, id := range e.ids { // first: what a program's code freshens in a moment is not fetched before
@@ -26,6 +27,25 @@ func (e *Engine) step(t time.Time) time.Time {
 	}
 	next = earlier(next, e.expiryLocked(t))
 	return earlier(next, e.publishDueLocked(t))
+}
+
+// jumpLocked has AWS asked about sessions that a jump of the wall clock, or a
+// start, finds past their end, before anybody is asked for a code: the machine may
+// have slept, or its clock may be wrong, and any answer of AWS's tells the time.
+func (e *Engine) jumpLocked(t time.Time) {
+	if e.locked || e.run == nil {
+		return
+	}
+	was, is := e.awake, time.Now()
+	e.awake = is
+	if jump := is.Round(0).Sub(was.Round(0)) - is.Sub(was); !was.IsZero() && jump <= setBack {
+		return
+	}
+	for _, id := range e.ids {
+		if !id.session.IsZero() && !id.session.UsableAt(t) {
+			e.askAboutLocked(id)
+		}
+	}
 }
 
 // setBack is by how much a clock must be set back for that to change any plans: a
@@ -174,15 +194,19 @@ func (e *Engine) planLocked(p *profile, t time.Time) time.Time {
 	switch {
 	case p.force:
 		return t
-	case !p.through.UsableAt(t), p.through.Issued.After(t.Add(time.Minute)):
-		// None, run out, or from a future that a stepped clock took back.
+	case !p.through.UsableAt(t), fromTheFuture(p.through, t), creds.CodeOf(p.fail.err) == creds.CodeClockSkew:
+		// None, run out, or from a future that a stepped clock took back; or AWS told
+		// the time by its refusal.
 		at = t
 	}
-	if p.direct.UsableAt(t) && !p.direct.Issued.After(t.Add(time.Minute)) {
+	if p.direct.UsableAt(t) && !fromTheFuture(p.direct, t) {
 		at = later(at, fallbackAt(p.direct, session))
 	}
 	return later(at, p.fail.next)
 }
+
+// fromTheFuture tells that by c's beginning the clock was set back.
+func fromTheFuture(c creds.Credentials, t time.Time) bool { return c.Issued.After(t.Add(time.Minute)) }
 
 // endingLocked is the MFA session whose end p has to reckon with: for a role that
 // wants a young MFA it is when the session's gets too old. There is none for
