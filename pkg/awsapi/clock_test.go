@@ -89,7 +89,7 @@ func TestOnlyAWSTellsTheTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = c.CallerIdentity(context.Background(), fake)
-		ahead := c.endpoint.Clock.Now().Sub(time.Now())
+		ahead := time.Until(c.endpoint.Clock.Now())
 		if tells := ahead > time.Hour; tells != tt.tells {
 			t.Errorf("%s: the clock was put ahead by %v, want that %v", tt.name, ahead, tt.tells)
 		}
