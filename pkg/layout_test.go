@@ -33,6 +33,8 @@ var allowed = map[string]rule{
 	"plan":     {},
 	"audit":    {[]string{"creds"}, nil},
 	"console":  {[]string{"creds"}, []string{"github.com/cli/browser"}},
+	"endpoint": {[]string{"creds"}, nil},
+	"notify":   {nil, []string{"github.com/godbus/dbus"}},
 	"mfa":      {[]string{"creds"}, nil},
 	"refresh":  {[]string{"creds", "plan"}, nil},
 	"awsapi":   {[]string{"creds"}, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/net"}},
@@ -41,9 +43,10 @@ var allowed = map[string]rule{
 	"profile":  {[]string{"creds", "durable", "inifile"}, []string{"gopkg.in/ini.v1", sys}},
 	"credfile": {[]string{"creds", "durable", "inifile"}, []string{"gopkg.in/ini.v1", sys, "github.com/gofrs/flock"}},
 	"localapi": {[]string{"creds", "mfa"}, []string{sys}},
-	"daemon": {[]string{"audit", "awsapi", "console", "credfile", "creds", "keyring", "localapi", "mfa", "plan", "profile", "refresh", "state", "watch"},
+	"daemon": {[]string{"audit", "awsapi", "console", "credfile", "creds", "keyring", "localapi", "mfa", "notify", "plan", "profile", "refresh", "state", "watch"},
 		nil},
-	"cli": {[]string{"audit", "awsapi", "awssim", "console", "credfile", "creds", "daemon", "inifile", "keyring", "localapi", "mfa", "plan", "profile", "state"},
+	"cli": {[]string{"audit", "awsapi", "awssim", "console", "credfile", "creds", "daemon", "durable", "endpoint", "inifile", "keyring", "localapi", "mfa", "plan", "profile",
+		"state"},
 		[]string{"github.com/spf13/cobra", sys, term}},
 }
 

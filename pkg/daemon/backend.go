@@ -31,7 +31,8 @@ func timeout(seconds float64, unset time.Duration) time.Duration {
 }
 
 // Credentials implements [localapi.Backend].
-func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest, talk localapi.Talk) (localapi.Process, error) {
+func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest, talk localapi.Talk) (_ localapi.Process, err error) {
+	defer func() { d.tell(ctx, r, err) }()
 	p, err := d.servable(r.Profile)
 	if err != nil {
 		return localapi.Process{}, err

@@ -17,6 +17,7 @@ import (
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/keyring"
 	"github.com/mfad/mfad/pkg/mfa"
+	"github.com/mfad/mfad/pkg/notify"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
 	"github.com/mfad/mfad/pkg/state"
@@ -36,6 +37,9 @@ type Options struct {
 	// Command is the absolute path of mfad for credential_process lines.
 	Command string
 	Log     *slog.Logger
+	// Desktop shows notifications. Nil: the user's own, and none where Keyring is
+	// set, since such a daemon works for no user.
+	Desktop Desktop
 	// CodeStep is how long an MFA device shows a code; zero means 30 s, as AWS's
 	// devices have it. A simulated AWS may be faster.
 	CodeStep time.Duration
@@ -62,6 +66,7 @@ type Daemon struct {
 	store   *store
 	sink    *sink
 	audit   *audit.Log
+	herald  *herald // nil: nothing is shown
 
 	configuring sync.Mutex // held while the engine takes a config; taken before mu
 
@@ -120,6 +125,12 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	d.audit = &audit.Log{Path: dir.Path(audit.FileName)}
 	d.sink = &sink{d: d, conflicts: map[string]*creds.Error{}}
 	d.engine = refresh.New(refresh.Options{AWS: caller{d}, Codes: codes{d.desk}, Sink: d.sink, Log: o.Log, Now: d.clock.Now})
+	if o.Desktop == nil && o.Keyring == nil {
+		o.Desktop = notify.New(o.Getenv)
+	}
+	if o.Desktop != nil {
+		d.herald = newHerald(o.Desktop, o.Log, d.statusChanged, d.heals)
+	}
 	return d
 }
 
@@ -141,6 +152,9 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	parts.Go(func() { d.watch(ctx, w) })
 	parts.Go(func() { d.forward(ctx) })
 	parts.Go(func() { d.giveBack(ctx) })
+	if d.herald != nil {
+		parts.Go(func() { d.herald.run(ctx) })
+	}
 	err := serve(ctx)
 	cancel()
 	parts.Wait()
