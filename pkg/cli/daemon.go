@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ status 0 and names the first.`,
 }
 
 func (a *app) runDaemon(ctx context.Context) error {
+	closeInherited(handedOver(a.getenv))
 	passphrase, err := keyring.Passphrase(keyring.ProcessEnvironment())
 	if err != nil {
 		return err
@@ -58,15 +60,21 @@ func (a *app) runDaemon(ctx context.Context) error {
 	return err
 }
 
+// handedOver gives how many descriptors from 3 up a service manager left for this
+// process (sd_listen_fds(3)).
+func handedOver(getenv func(string) string) int {
+	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
+	if err != nil || n < 0 || getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	return n
+}
+
 // dropCredentials removes what could reach a child or a library of the daemon
 // and act there as somebody else.
 func dropCredentials() {
 	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		switch name {
-		case "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION",
-			"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-			"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN":
+		if name, _, _ := strings.Cut(v, "="); isCredential(name) {
 			_ = os.Unsetenv(name)
 		}
 	}

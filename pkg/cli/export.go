@@ -51,10 +51,7 @@ func cobraChoices(words []string) []cobra.Completion { return words }
 
 // exportText writes credentials byte for byte as the AWS CLI does.
 func exportText(c localapi.Process, format string) string {
-	// The AWS CLI writes Python's isoformat, with an offset instead of Z.
-	if t, err := time.Parse(time.RFC3339, c.Expiration); err == nil {
-		c.Expiration = t.UTC().Format("2006-01-02T15:04:05+00:00")
-	}
+	c.Expiration = awsTime(c.Expiration)
 	if format == "process" {
 		b, _ := json.MarshalIndent(c, "", "  ") // strings and a number: it cannot fail
 		return string(b) + "\n"
@@ -76,4 +73,14 @@ func exportText(c localapi.Process, format string) string {
 		}
 	}
 	return text.String()
+}
+
+// awsTime writes a moment as the AWS CLI does: Python's isoformat, with an offset
+// instead of Z.
+func awsTime(text string) string {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return t.UTC().Format("2006-01-02T15:04:05+00:00")
 }

@@ -32,6 +32,7 @@ type app struct {
 	home     string
 	keyring  keyring.Store // the daemon's; nil: as the config says
 	codeStep time.Duration // of the MFA devices; zero: AWS's
+	merge    mergeFunc     // of what a command of `exec` changed in its copy of the AWS config
 
 	config  string
 	json    bool
@@ -43,12 +44,13 @@ func Main() int { return processApp().main() }
 
 // processApp is the app of this process.
 func processApp() *app {
+	stepOut()
 	home, _ := os.UserHomeDir() // without one, the paths that need it say so
-	return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, home: home}
+	return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, home: home, merge: mergeAWSConfig}
 }
 
 func (a *app) main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), unlessIgnored(os.Interrupt, syscall.SIGTERM)...)
 	defer stop()
 	return a.run(ctx, os.Args[1:])
 }
@@ -61,7 +63,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
-	if err != nil && ctx.Err() != nil && !errors.Is(err, statusError(0)) {
+	_, ran := errors.AsType[childStatus](err)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, statusError(0)) && !ran {
 		err = &creds.Error{Code: creds.CodeInterrupted, Op: "interrupted"}
 	}
 	return a.report(err)
@@ -82,6 +85,13 @@ func (a *app) report(err error) int {
 		return 0
 	case errors.As(err, &s):
 		return int(s)
+	}
+	if status, ok := errors.AsType[childStatus](err); ok {
+		return int(status)
+	}
+	if e, ok := errors.AsType[*notRunError](err); ok {
+		a.complain(e.Error(), e.hint)
+		return e.status
 	}
 	if all, ok := errors.AsType[*profile.Errors](err); ok {
 		for _, p := range all.List {
@@ -155,9 +165,10 @@ long as AWS allows, in every tool, without another question.`,
 	})
 	root.AddCommand(
 		a.identityCommand(), a.profileCommand(), a.loginCommand(), a.unlockCommand(), a.lockCommand(), a.statusCommand(),
-		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(),
+		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.execCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(),
 		a.daemonCommand(), a.demoCommand(), a.versionCommand(),
 	)
+	root.AddCommand(a.execStages()...)
 	strict(root)
 	return root
 }

@@ -117,6 +117,15 @@ func firstSocket(getenv func(string) string, home string) (string, error) {
 	return filepath.Join(state, socketFile), err
 }
 
+// RuntimeDir gives the folder for what mfad needs only while it runs: mfad in
+// XDG_RUNTIME_DIR, else the state folder. The error is that of [Paths].
+func RuntimeDir(getenv func(string) string, home string) (string, error) {
+	if run := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
+		return filepath.Join(run, "mfad"), nil
+	}
+	return StateDir(getenv, home)
+}
+
 // CheckSocket refuses a path that does not fit into a socket's address, 108
 // bytes on Linux and Windows and 104 elsewhere, one of them for the final NUL.
 // The error is a [creds.Error] with [creds.CodeConfig].
