@@ -164,7 +164,7 @@ type Engine struct {
 	Options
 	wake    chan struct{} // nudges the loop; capacity 1
 	flights sync.WaitGroup
-	slots   chan struct{} // bounds the AssumeRole calls in flight
+	pace    *pace // of the AssumeRole calls
 
 	mu       sync.Mutex
 	run      context.Context // Start's, nil before and after it
@@ -237,7 +237,7 @@ func New(o Options) *Engine {
 	return &Engine{
 		Options:  o,
 		wake:     make(chan struct{}, 1),
-		slots:    make(chan struct{}, maxFlights),
+		pace:     newPace(),
 		ids:      map[string]*identity{},
 		profiles: map[string]*profile{},
 		parked:   map[string]SavedSession{},
@@ -248,10 +248,6 @@ func New(o Options) *Engine {
 		batch:    batch{dirty: map[string]bool{}},
 	}
 }
-
-// maxFlights bounds the AssumeRole calls in flight at once. STS takes some
-// hundred a second from an account; a laptop's connections are the tighter limit.
-const maxFlights = 64
 
 // Start keeps everything fresh until ctx ends: from its return on, questions are
 // asked and roles fetched. The function that it gives waits for the end, and for

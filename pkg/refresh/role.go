@@ -22,12 +22,9 @@ func (e *Engine) startRoleLocked(p *profile) {
 	risky := !e.known[cfg.Role.ARN].Safe(cfg.Role.Duration)
 	e.riskLocked(cfg.Identity, risky, 1)
 	e.flights.Go(func() {
-		select {
-		case e.slots <- struct{}{}:
-			defer func() { <-e.slots }()
-		case <-ctx.Done():
-		}
+		leave := e.pace.take(ctx)
 		c, via, err := e.AWS.AssumeRole(ctx, cfg, from)
+		leave(creds.CodeOf(err) == creds.CodeThrottled)
 		e.landRole(p, cfg, from, c, via, err, risky)
 	})
 }
