@@ -170,7 +170,7 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	writeStatus(d.app.out, first, time.Now(), false)
+	writeStatus(d.app.out, first, time.Now(), statusStyle{})
 	fmt.Fprintln(d.app.out)
 	if err := d.prove(ctx); err != nil {
 		return err

@@ -99,7 +99,7 @@ func (d *demo) draw(ctx context.Context) error {
 			fmt.Fprintf(&picture, "\x1b[%dA", lines)
 		}
 		body := &bytes.Buffer{}
-		writeTables(body, *st, time.Now())
+		writeTables(body, *st, time.Now(), false)
 		lines = bytes.Count(body.Bytes(), []byte("\n"))
 		picture.Write(bytes.ReplaceAll(body.Bytes(), []byte("\n"), []byte("\x1b[K\n")))
 		if _, err := d.app.out.Write(picture.Bytes()); err != nil {

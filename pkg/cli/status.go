@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -37,35 +38,44 @@ func (a *app) status(st localapi.Status, names []string) error {
 	if a.json {
 		return a.printJSON(st)
 	}
-	writeStatus(a.out, st, time.Now(), a.verbose)
+	writeStatus(a.out, st, time.Now(), statusStyle{reasons: a.verbose, each: a.verbose || len(names) > 0})
 	a.warnOtherFiles(st)
 	return nil
 }
 
-// narrow keeps the named identities and profiles.
+// narrow keeps the named identities and profiles. A name may be a pattern as a
+// shell's.
 func narrow(st *localapi.Status, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	var known []string
-	for _, i := range st.Identities {
-		known = append(known, i.Name)
+	used := map[string]bool{}
+	named := func(name string) (any bool) {
+		for _, n := range names {
+			if ok, err := path.Match(n, name); ok && err == nil || n == name {
+				used[n], any = true, true
+			}
+		}
+		return any
 	}
-	for _, p := range st.Profiles {
-		known = append(known, p.Name)
-	}
+	st.Identities = slices.DeleteFunc(st.Identities, func(i localapi.IdentityStatus) bool { return !named(i.Name) })
+	st.Profiles = slices.DeleteFunc(st.Profiles, func(p localapi.ProfileStatus) bool { return !named(p.Name) })
 	for _, n := range names {
-		if !slices.Contains(known, n) {
+		if !used[n] {
 			return &creds.Error{Code: creds.CodeUnknownProfile, Op: "there is no identity or profile " + n, Hint: "run: mfad status"}
 		}
 	}
-	st.Identities = slices.DeleteFunc(st.Identities, func(i localapi.IdentityStatus) bool { return !slices.Contains(names, i.Name) })
-	st.Profiles = slices.DeleteFunc(st.Profiles, func(p localapi.ProfileStatus) bool { return !slices.Contains(names, p.Name) })
 	return nil
 }
 
-// writeStatus draws the picture for a person, with reasons if they are wanted.
-func writeStatus(w io.Writer, st localapi.Status, now time.Time, reasons bool) {
+// statusStyle is how much a person wants to see.
+type statusStyle struct {
+	reasons bool // why each profile is served as it is
+	each    bool // every profile, however many they are
+}
+
+// writeStatus draws the picture for a person.
+func writeStatus(w io.Writer, st localapi.Status, now time.Time, style statusStyle) {
 	if e := st.Daemon.ConfigError; e != nil {
 		fmt.Fprintf(w, "config not in force: %s\n\n", *e)
 	}
@@ -79,62 +89,89 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time, reasons bool) {
 		fmt.Fprintf(w, "nothing is configured yet in %s\nhint: run: mfad identity add NAME\n", st.Daemon.Config)
 		return
 	}
-	writeTables(w, st, now)
-	writeErrors(w, st)
-	writeReasons(w, st, reasons)
+	grouped := len(st.Profiles) > crowd && !style.each
+	writeTables(w, st, now, grouped)
+	most := len(st.Identities) + len(st.Profiles)
+	if grouped {
+		most = complaints
+	}
+	writeErrors(w, st, most)
+	writeReasons(w, st, style.reasons, most)
 }
 
 // writeReasons tells why each profile is served the way it is: all of them, or
-// those that want to be served direct and are not.
-func writeReasons(w io.Writer, st localapi.Status, all bool) {
-	blank := true
+// those that want to be served direct and are not, but at most so many.
+func writeReasons(w io.Writer, st localapi.Status, all bool, most int) {
+	l := list{w: w, most: most}
 	for _, p := range st.Profiles {
-		if p.Why == nil || !all && (p.Mode != "direct" || text(p.Via) == "direct" || !p.Usable) {
-			continue
+		if p.Why != nil && (all || p.Mode == "direct" && text(p.Via) != "direct" && p.Usable) {
+			l.add(fmt.Sprintf("%s: %s\n", p.Name, *p.Why))
 		}
-		if blank {
-			fmt.Fprintln(w)
-			blank = false
-		}
-		fmt.Fprintf(w, "%s: %s\n", p.Name, *p.Why)
+	}
+	l.end("reasons")
+}
+
+// list writes paragraphs after a blank line, and counts those that are too many.
+type list struct {
+	w           io.Writer
+	most, count int
+}
+
+func (l *list) add(text string) {
+	if l.count == 0 {
+		fmt.Fprintln(l.w)
+	}
+	if l.count++; l.count <= l.most {
+		fmt.Fprint(l.w, text)
+	}
+}
+
+func (l *list) end(what string) {
+	if more := l.count - l.most; more > 0 {
+		fmt.Fprintf(l.w, "… and %d more %s: mfad status -v\n", more, what)
 	}
 }
 
 // writeTables draws what is left of every lifetime.
-func writeTables(w io.Writer, st localapi.Status, now time.Time) {
+func writeTables(w io.Writer, st localapi.Status, now time.Time, grouped bool) {
 	ids := [][]string{{"IDENTITY", "STATE", "SESSION"}}
 	for _, i := range st.Identities {
 		ids = append(ids, []string{i.Name, i.State, remaining(i.SessionExpires, i.SessionSeconds, now)})
 	}
-	ps := [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
-	for _, p := range st.Profiles {
-		ps = append(ps, []string{p.Name, p.State, remaining(p.Expires, p.DurationSeconds, now), next(p.NextRefresh, now), text(p.Via)})
-	}
 	if len(ids) > 1 {
 		writeTable(w, ids)
 	}
-	if len(ids) > 1 && len(ps) > 1 {
+	if len(ids) > 1 && len(st.Profiles) > 0 {
 		fmt.Fprintln(w)
 	}
-	if len(ps) > 1 {
-		writeTable(w, ps)
+	switch {
+	case grouped:
+		writeGrouped(w, st.Profiles, now)
+	case len(st.Profiles) > 0:
+		writeProfiles(w, st.Profiles, now)
 	}
 }
 
-func writeErrors(w io.Writer, st localapi.Status) {
-	blank := true
+func writeProfiles(w io.Writer, ps []localapi.ProfileStatus, now time.Time) {
+	rows := [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
+	for _, p := range ps {
+		rows = append(rows, []string{p.Name, p.State, remaining(p.Expires, p.DurationSeconds, now), next(p.NextRefresh, now), text(p.Via)})
+	}
+	writeTable(w, rows)
+}
+
+// writeErrors tells what is wrong, of so many at most.
+func writeErrors(w io.Writer, st localapi.Status, most int) {
+	l := list{w: w, most: most}
 	say := func(name string, e *localapi.Error) {
 		if e == nil {
 			return
 		}
-		if blank {
-			fmt.Fprintln(w)
-			blank = false
-		}
-		fmt.Fprintf(w, "%s: %s\n", name, e.Message)
+		text := fmt.Sprintf("%s: %s\n", name, e.Message)
 		if e.Hint != "" {
-			fmt.Fprintf(w, "  hint: %s\n", e.Hint)
+			text += fmt.Sprintf("  hint: %s\n", e.Hint)
 		}
+		l.add(text)
 	}
 	for _, i := range st.Identities {
 		say(i.Name, i.Error)
@@ -146,6 +183,7 @@ func writeErrors(w io.Writer, st localapi.Status) {
 			say(p.Name, p.Warning)
 		}
 	}
+	l.end("errors")
 }
 
 func next(t *time.Time, now time.Time) string {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,9 +57,108 @@ a-longer-name: assume role: AccessDenied
   hint: check the role
 `
 	var out bytes.Buffer
-	writeStatus(&out, st, now, false)
+	writeStatus(&out, st, now, statusStyle{})
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// TestWriteStatusOfMany: of many profiles a person sees how many are in which state,
+// and by name only what is not fresh.
+func TestWriteStatusOfMany(t *testing.T) {
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
+	hour, via := 3600, "session"
+	var st localapi.Status
+	for i := range 1000 {
+		p := localapi.ProfileStatus{Name: fmt.Sprintf("prod-%03d", i), Identity: "corp", State: "fresh",
+			Expires: at(59*time.Minute - time.Duration(i)*time.Second), NextRefresh: at(30 * time.Minute), DurationSeconds: &hour, Via: &via}
+		switch i % 100 {
+		case 7:
+			p.State, p.NextRefresh = "failing", at(time.Minute)
+			p.Error = &localapi.Error{Code: creds.CodeNetwork, Message: "AWS is out of reach", Hint: "check the network"}
+		case 8:
+			p = localapi.ProfileStatus{Name: p.Name, Identity: "corp", State: "mfa_required"}
+		}
+		st.Profiles = append(st.Profiles, p)
+	}
+	var out bytes.Buffer
+	writeStatus(&out, st, now, statusStyle{})
+	lines := strings.Split(out.String(), "\n")
+	for i, want := range []string{
+		"PROFILES  IDENTITY  STATE         LEFT AT LEAST         NEXT    VIA",
+		"980       corp      fresh         ███████████░░░░░ 42m  in 30m  session",
+		"10        corp      failing       ████████████░░░░ 43m  in 1m00s  session",
+		"10        corp      mfa_required  -                     -       -",
+		"",
+		"PROFILE   STATE         LEFT                  NEXT      VIA",
+		"prod-007  failing       ████████████████ 58m  in 1m00s  session",
+		"prod-008  mfa_required  -                     -         -",
+	} {
+		if got := strings.Join(strings.Fields(lines[i]), " "); got != strings.Join(strings.Fields(want), " ") {
+			t.Errorf("line %d is %q, want %q", i, got, want)
+		}
+	}
+	for _, want := range []string{
+		"\nby name: mfad status -v, or some: mfad status 'p*'\n\nprod-007: AWS is out of reach\n  hint: check the network\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q in\n%s", want, out.String())
+		}
+	}
+	if n := len(lines); n > 60 {
+		t.Errorf("%d lines, want fewer than 60", n)
+	}
+	for i := range st.Profiles {
+		st.Profiles[i].State, st.Profiles[i].Error = "failing", &localapi.Error{Message: "AWS is out of reach"}
+	}
+	out.Reset()
+	writeStatus(&out, st, now, statusStyle{})
+	for _, want := range []string{"… and 960 more that are not fresh\n", "… and 990 more errors: mfad status -v\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no %q in\n%s", want, out.String())
+		}
+	}
+	out.Reset()
+	writeStatus(&out, st, now, statusStyle{each: true})
+	if n := strings.Count(out.String(), "prod-"); n != 2000 {
+		t.Errorf("one by one: %d names, want each profile with its error", n)
+	}
+}
+
+// TestNarrow: names and patterns choose, and each must match something.
+func TestNarrow(t *testing.T) {
+	all := func() localapi.Status {
+		return localapi.Status{Identities: []localapi.IdentityStatus{{Name: "corp"}},
+			Profiles: []localapi.ProfileStatus{{Name: "prod-a"}, {Name: "prod-b"}, {Name: "dev"}}}
+	}
+	for _, tt := range []struct{ names, want, wrong string }{
+		{"", "corp prod-a prod-b dev", ""},
+		{"dev corp", "corp dev", ""},
+		{"prod-*", "prod-a prod-b", ""},
+		{"prod-[b-z] c*", "corp prod-b", ""},
+		{"dev nowhere", "", "nowhere"},
+		{"x*", "", "x*"},
+		{"[", "", "["},
+	} {
+		st := all()
+		err := narrow(&st, strings.Fields(tt.names))
+		if tt.wrong != "" {
+			if creds.CodeOf(err) != creds.CodeUnknownProfile || !strings.HasSuffix(err.Error(), " "+tt.wrong) {
+				t.Errorf("%q: %v", tt.names, err)
+			}
+			continue
+		}
+		var got []string
+		for _, i := range st.Identities {
+			got = append(got, i.Name)
+		}
+		for _, p := range st.Profiles {
+			got = append(got, p.Name)
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("%q: %q, %v; want %q", tt.names, got, err, tt.want)
+		}
 	}
 }
 
