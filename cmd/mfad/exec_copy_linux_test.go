@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -88,4 +89,28 @@ func TestExecLeavesNothing(t *testing.T) {
 	if r := x.goesOn(); r.stdout != "there\n" {
 		t.Errorf("the copy of a command that runs was removed")
 	}
+}
+
+// TestExecFromAnotherFolder: paths that the user gave from where exec was started
+// are the same ones for what works elsewhere.
+func TestExecFromAnotherFolder(t *testing.T) {
+	m := newExecMachine(t, 1)
+	m.kill(syscall.SIGTERM)
+	m.env = append(m.env, "MFAD_CONFIG=.config/mfad/config.ini")
+	if told := m.mfad("status"); !strings.Contains(told, "prod") {
+		t.Errorf("a daemon that is started by a relative path works with another config: %q", told)
+	}
+	m.write("here/config", "[profile mine]\n", 0o600)
+	m.env = append(m.env, "AWS_CONFIG_FILE=here/config", "MFAD_STATE_DIR=.local/state/mfad")
+	r := m.inside("sh", "-c", `cd /; "$0" exec prod -- cat "$AWS_CONFIG_FILE"; "$0" exec prod -- sh -c 'cat "$AWS_CONFIG_FILE"'`, binary)
+	if strings.Count(r.stdout, "[profile mine]") != 2 {
+		t.Errorf("an exec inside another has the AWS config %q %s", r.stdout, r.stderr)
+	}
+	x := m.waitsInside("true")
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", m.endpoint()))
+	if want := "\x00MFAD_STATE_DIR=" + m.path(".local/state/mfad") + "\x00"; err != nil || !strings.Contains("\x00"+string(env), want) {
+		t.Errorf("the endpoint's environment is %q (%v), want %q in it", env, err, want)
+	}
+	x.goesOn()
+	m.noCopies("them")
 }

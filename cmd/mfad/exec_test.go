@@ -5,12 +5,14 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -306,6 +308,22 @@ func TestExecOutlivesCredentials(t *testing.T) {
 
 // curl asks the endpoint as an SDK would.
 const curl = `curl -s -m 1 -w ' %{http_code}\n' -H "Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN" "$AWS_CONTAINER_CREDENTIALS_FULL_URI"`
+
+// TestExecPastAProxy: one that is set for everything does not see the token.
+func TestExecPastAProxy(t *testing.T) {
+	needs(t, "curl", "curl", "--version")
+	m := newExecMachine(t, 1)
+	var seen atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
+	defer proxy.Close()
+	for _, name := range []string{"http_proxy", "ALL_PROXY"} {
+		cmd := m.command(binary, "exec", "prod", "--", "sh", "-c", curl)
+		cmd.Env = append(cmd.Env, name+"="+proxy.URL)
+		if r := finish(cmd); !strings.HasSuffix(r.stdout, " 200\n") || !strings.Contains(r.stdout, "AccessKeyId") || seen.Load() != 0 {
+			t.Errorf("%s: %q %s; the proxy saw %d requests", name, r.stdout, r.stderr, seen.Load())
+		}
+	}
+}
 
 // TestExecAndTheDaemon: the endpoint serves on without a daemon, which it starts
 // again, and does not after a lock.

@@ -141,7 +141,7 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = "mfad" // whatever this program is called
-	cmd.Dir = "/"
+	cmd.Dir, cmd.Env = "/", environFromAnywhere()
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {

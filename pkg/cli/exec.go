@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mfad/mfad/pkg/endpoint"
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/profile"
 )
@@ -180,12 +182,14 @@ func (a *app) exec(ctx context.Context, f execFlags, name string, command []stri
 
 // servedVariables are what a command finds its credentials by.
 func (a *app) servedVariables(url, token string, copied *configCopy, p execProfile) map[string]string {
-	return map[string]string{
+	set := pastProxy(endpoint.Host, a.getenv)
+	maps.Copy(set, map[string]string{
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
 		"AWS_PROFILE": copied.name, "AWS_CONFIG_FILE": copied.path(),
-		outerConfig: a.getenv("AWS_CONFIG_FILE"), "MFAD_PROFILE": p.name,
+		outerConfig: fromAnywhere("AWS_CONFIG_FILE", a.getenv("AWS_CONFIG_FILE")), "MFAD_PROFILE": p.name,
 		"AWS_SDK_LOAD_CONFIG": "1", // the first SDKs for Go and JavaScript read the config file only then
-	}
+	})
+	return set
 }
 
 // execProfile is what exec needs to know of a profile.

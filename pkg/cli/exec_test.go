@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mfad/mfad/pkg/creds"
 )
 
 // copier is an app with files of its own, that notes what it was to merge.
@@ -80,6 +84,42 @@ func TestTheCopyOfTheAWSConfig(t *testing.T) {
 		if k.merges != 0 || len(k.left(t)) != 0 || k.told.Len() != 0 {
 			t.Errorf("%s, unchanged: %d merges, %q is left, %q is told", tt.name, k.merges, k.left(t), &k.told)
 		}
+	}
+}
+
+// TestACopyWithoutARuntimeFolder lies in the state folder, and is found there, also
+// after its removal failed.
+func TestACopyWithoutARuntimeFolder(t *testing.T) {
+	k := newCopier(t, "")
+	file := filepath.Join(k.home, "run")
+	if err := os.WriteFile(file, nil, 0o600); err != nil { // no folder can be made below it
+		t.Fatal(err)
+	}
+	c := k.copy(t, execProfile{name: "prod"})
+	state := filepath.Join(k.home, ".local", "state", "mfad", "exec")
+	if filepath.Dir(c.folder) != state {
+		t.Errorf("the copy is %s, want it in %s", c.folder, state)
+	}
+	refused := *c
+	refused.folder += "/." // os.RemoveAll refuses it
+	if err := os.Rename(c.folder+lockSuffix, refused.folder+lockSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if refused.remove(); !isFile(refused.folder + lockSuffix) {
+		t.Error("the folder is there without its lock: nobody will find it")
+	}
+	if err := os.Rename(refused.folder+lockSuffix, c.folder+lockSuffix); err != nil {
+		t.Fatal(err)
+	}
+	k.takeBackLeftovers(t.Context())
+	if left, err := os.ReadDir(state); err != nil || len(left) != 0 {
+		t.Errorf("%v is left (%v)", left, err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Join(k.home, ".local")), os.WriteFile(filepath.Join(k.home, ".local"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.copyAWSConfig(t.Context(), execProfile{name: "prod"}); !strings.Contains(creds.HintOf(err), "--env") {
+		t.Errorf("where neither can be: %v, hint %q; want what to do", err, creds.HintOf(err))
 	}
 }
 
@@ -208,6 +248,50 @@ func TestWhatIsSetWithoutAProfile(t *testing.T) {
 		err := mergeAWSConfig(t.Context(), path, []byte("[profile prod]\nregion = us-east-1\n"), []byte("[profile prod]\nregion = eu-west-3\n"))
 		if got, _ := os.ReadFile(path); err != nil || string(got) != tt.want {
 			t.Errorf("%s: the file became %q (%v), want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// TestPathsLeadFromAnywhere to where they lead from here.
+func TestPathsLeadFromAnywhere(t *testing.T) {
+	here := t.TempDir()
+	t.Chdir(here)
+	for v, want := range map[string]string{
+		"MFAD_STATE_DIR=a/b":            filepath.Join(here, "a", "b"),
+		"MFAD_SOCKET=/c":                "/c",
+		"MFAD_CONFIG=~/d":               filepath.Join(here, "~", "d"),
+		"AWS_CONFIG_FILE=~/e":           "~/e",
+		"AWS_SHARED_CREDENTIALS_FILE=f": filepath.Join(here, "f"),
+		"AWS_CA_BUNDLE=":                "",
+		"AWS_PROFILE=g":                 "g",
+	} {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+		if env := environFromAnywhere(); !slices.Contains(env, name+"="+want) {
+			t.Errorf("%s: want %s in %q", v, want, env)
+		}
+	}
+}
+
+// TestTheEndpointIsNoBusinessOfAProxy, whatever the user has its proxy left out for.
+func TestTheEndpointIsNoBusinessOfAProxy(t *testing.T) {
+	for _, tt := range []struct{ env, want string }{
+		{"", "map[]"},
+		{"NO_PROXY=x", "map[]"},
+		{"HTTPS_PROXY=p", "map[]"}, // the endpoint has no https
+		{"HTTP_PROXY=p", "map[NO_PROXY:127.0.0.1 no_proxy:127.0.0.1]"},
+		{"all_proxy=p no_proxy=", "map[NO_PROXY:127.0.0.1 no_proxy:127.0.0.1]"},
+		{"http_proxy=p no_proxy=x,.y", "map[no_proxy:x,.y,127.0.0.1]"},
+		{"http_proxy=p NO_PROXY=x,127.0.0.1 no_proxy=x", "map[no_proxy:x,127.0.0.1]"},
+		{"http_proxy=p NO_PROXY=* no_proxy=127.0.0.1", "map[]"},
+	} {
+		env := map[string]string{}
+		for _, v := range strings.Fields(tt.env) {
+			name, value, _ := strings.Cut(v, "=")
+			env[name] = value
+		}
+		if got := fmt.Sprint(pastProxy("127.0.0.1", func(name string) string { return env[name] })); got != tt.want {
+			t.Errorf("%q: %s, want %s", tt.env, got, tt.want)
 		}
 	}
 }

@@ -106,5 +106,6 @@ func (a *app) again(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Args[0] = "mfad" // whatever this program is called
+	cmd.Env = environFromAnywhere()
 	return cmd, nil
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/inifile"
-	"github.com/mfad/mfad/pkg/profile"
 )
 
 // mergeFunc brings into the file at path what changed from base to late, section
@@ -40,21 +39,23 @@ const mergeLimit = 2 * time.Second
 // takeBackLeftovers ends what killed runs left, and says what is still to be said
 // of others.
 func (a *app) takeBackLeftovers(ctx context.Context) {
-	dir, err := profile.RuntimeDir(a.getenv, a.home)
+	roots, err := a.execRoots()
 	if err != nil {
 		return // then there are none
 	}
-	root, limit := filepath.Join(dir, execFolder), time.Now().Add(mergeLimit)
-	locks, _ := filepath.Glob(filepath.Join(root, execPrefix+"*"+lockSuffix)) // a bad pattern is impossible
-	for _, path := range locks {
-		for !a.takeBackLeftover(ctx, strings.TrimSuffix(path, lockSuffix)) && time.Now().Before(limit) && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
+	limit := time.Now().Add(mergeLimit)
+	for _, root := range roots {
+		locks, _ := filepath.Glob(filepath.Join(root, execPrefix+"*"+lockSuffix)) // a bad pattern is impossible
+		for _, path := range locks {
+			for !a.takeBackLeftover(ctx, strings.TrimSuffix(path, lockSuffix)) && time.Now().Before(limit) && ctx.Err() == nil {
+				time.Sleep(5 * time.Millisecond)
+			}
 		}
-	}
-	notes, _ := filepath.Glob(filepath.Join(root, execPrefix+"*"+noteSuffix))
-	for _, path := range notes {
-		if text, err := os.ReadFile(path); err == nil && os.Remove(path) == nil { // else another says it
-			_, _ = a.err.Write(text)
+		notes, _ := filepath.Glob(filepath.Join(root, execPrefix+"*"+noteSuffix))
+		for _, path := range notes {
+			if text, err := os.ReadFile(path); err == nil && os.Remove(path) == nil { // else another says it
+				_, _ = a.err.Write(text)
+			}
 		}
 	}
 }

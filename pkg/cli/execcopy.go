@@ -123,7 +123,7 @@ func (a *app) copyAWSConfig(ctx context.Context, p execProfile) (*configCopy, er
 	}
 	root, err := a.execRoot()
 	if err != nil {
-		return nil, err
+		return nil, notCopied(err)
 	}
 	c, err := newCopy(root)
 	if err != nil {
@@ -153,19 +153,38 @@ func notCopied(err error) error {
 // execFolder is the name of the folder of all copies.
 const execFolder = "exec"
 
-// execRoot makes the folder of all copies, closed to other users.
+// execRoots are the folders that may hold copies. The runtime folder that a variable
+// names need not be there, nor be the user's: su leaves another one's.
+func (a *app) execRoots() ([]string, error) {
+	runtime, err := profile.RuntimeDir(a.getenv, a.home)
+	if err != nil {
+		return nil, err
+	}
+	roots := []string{filepath.Join(runtime, execFolder)}
+	if dir, err := profile.StateDir(a.getenv, a.home); err == nil && dir != runtime {
+		roots = append(roots, filepath.Join(dir, execFolder))
+	}
+	return roots, nil
+}
+
+// execRoot makes a folder for copies, closed to other users: the first that can be.
 func (a *app) execRoot() (string, error) {
-	dir, err := profile.RuntimeDir(a.getenv, a.home)
+	roots, err := a.execRoots()
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(dir, execFolder)
-	for _, d := range []string{dir, root} {
-		if err := state.Dir(d).Ensure(); err != nil {
-			return "", err
+	var failed error
+	for _, root := range roots {
+		err := state.Dir(filepath.Dir(root)).Ensure()
+		if err == nil {
+			err = state.Dir(root).Ensure()
 		}
+		if err == nil {
+			return root, nil
+		}
+		failed = err
 	}
-	return root, nil
+	return "", failed
 }
 
 // newCopy makes an empty folder with a new name, and takes its lock first: what
@@ -209,9 +228,13 @@ func (c *configCopy) own() (bool, error) {
 	return err == nil && os.SameFile(mine, there), nil
 }
 
-// remove removes the folder, then the lock.
+// remove removes the folder, then the lock. Where the folder cannot be removed the
+// lock's file stays too: by it the next exec finds the folder.
 func (c *configCopy) remove() {
-	_ = os.RemoveAll(c.folder)
+	if os.RemoveAll(c.folder) != nil {
+		_ = c.lock.Close()
+		return
+	}
 	_ = os.Remove(c.folder + lockSuffix) // before it is let go of; Windows removes it after
 	_ = c.lock.Close()
 	_ = os.Remove(c.folder + lockSuffix)

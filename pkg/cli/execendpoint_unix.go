@@ -185,7 +185,10 @@ func (a *app) serveEndpoint() error {
 	server, ended, err := a.serve(o)
 	if err != nil {
 		e := endpointAnswer{Code: creds.CodeOf(err), Op: err.Error(), Hint: creds.HintOf(err)}
-		return json.NewEncoder(answer).Encode(e) // mfad removes the copy
+		if json.NewEncoder(answer).Encode(e) != nil { // mfad is gone, which would remove the copy
+			copied.remove()
+		}
+		return nil
 	}
 	told := json.NewEncoder(answer).Encode(endpointAnswer{URL: server.URL(), Token: server.Token().Reveal()})
 	answer.Close()

@@ -51,6 +51,28 @@ func childEnvironment(environ []string, set map[string]string) []string {
 	return env
 }
 
+// pastProxy has requests to a host go past the user's proxy. Programs on top of
+// libcurl, and others, would send the proxy even those to this machine, and the
+// token with them; it is on another machine and could not answer them.
+func pastProxy(host string, getenv func(string) string) map[string]string {
+	set := map[string]string{}
+	isSet := func(name string) bool { return getenv(name) != "" }
+	if !slices.ContainsFunc([]string{"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"}, isSet) {
+		return set
+	}
+	names := []string{"no_proxy", "NO_PROXY"} // a program reads one of them, or both in either order
+	if slices.ContainsFunc(names, isSet) {
+		names = slices.DeleteFunc(names, func(name string) bool { return !isSet(name) })
+	}
+	for _, name := range names {
+		list := strings.FieldsFunc(getenv(name), func(r rune) bool { return r == ',' || r == ' ' })
+		if !slices.Contains(list, "*") && !slices.Contains(list, host) {
+			set[name] = strings.Join(append(list, host), ",")
+		}
+	}
+	return set
+}
+
 // staticVariables are credentials for a command that gets no others.
 func (a *app) staticVariables(profile string, c localapi.Process, region string) map[string]string {
 	set := map[string]string{

@@ -37,3 +37,31 @@ func stepOut() {
 		_ = os.Unsetenv(name)
 	}
 }
+
+// environFromAnywhere is the environment for a process of mfad's own that works in
+// another folder than this one: a path in it leads where it leads from here.
+func environFromAnywhere() []string {
+	env := os.Environ()
+	for i, v := range env {
+		switch name, path, _ := strings.Cut(v, "="); name {
+		case "MFAD_CONFIG", "MFAD_STATE_DIR", "MFAD_SOCKET", "MFAD_KEYRING_PASSPHRASE_FILE",
+			"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE":
+			env[i] = name + "=" + fromAnywhere(name, path)
+		}
+	}
+	return env
+}
+
+// fromAnywhere makes the value of a variable an absolute path, unless it is empty
+// or begins with the home folder, as it may in AWS's.
+func fromAnywhere(name, path string) string {
+	ofHome := strings.HasPrefix(name, "AWS_") && (path == "~" || strings.HasPrefix(path, "~/"))
+	if path == "" || ofHome {
+		return path
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil { // the folder at hand was removed
+		return path
+	}
+	return abs
+}

@@ -30,6 +30,9 @@ type Source func(context.Context) (creds.Credentials, error)
 // request one second.
 const Limit = 800 * time.Millisecond
 
+// Host is the address that every [Server] listens at.
+const Host = "127.0.0.1"
+
 // path is the only one that there is.
 const path = "/credentials"
 
@@ -63,9 +66,9 @@ type flight struct {
 // First is what the source gave before; it may be zero. The error is a
 // [creds.Error] with [creds.CodeInternal]: this machine gives no port.
 func Listen(source Source, first creds.Credentials) (*Server, error) {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	listener, err := net.Listen("tcp4", Host+":0")
 	if err != nil {
-		return nil, &creds.Error{Code: creds.CodeInternal, Op: "open a port on 127.0.0.1 for credentials",
+		return nil, &creds.Error{Code: creds.CodeInternal, Op: "open a port on " + Host + " for credentials",
 			Hint: "add --env for credentials that do not renew themselves", Err: err}
 	}
 	var random [32]byte
@@ -146,11 +149,9 @@ func (s *Server) fly(f *flight) {
 	close(f.done)
 }
 
-// judgeLocked decides what is served after the source gave c and err.
+// judgeLocked decides what is served after the source gave c and err. Whether c
+// lives is the source's to say, which knows AWS's time; now is this machine's.
 func (s *Server) judgeLocked(c creds.Credentials, err error, now time.Time) (creds.Credentials, error) {
-	if err == nil && !c.UsableAt(now) {
-		err = &creds.Error{Code: creds.CodeExpired, Op: "the credentials have run out", Hint: "run: mfad status"}
-	}
 	switch {
 	case err == nil:
 		s.last = c
