@@ -44,7 +44,7 @@ var allowed = map[string]rule{
 	"credfile": {[]string{"creds", "durable", "inifile"}, []string{"gopkg.in/ini.v1", sys, "github.com/gofrs/flock"}},
 	"localapi": {[]string{"creds", "mfa"}, []string{sys}},
 	"daemon": {[]string{"audit", "awsapi", "console", "credfile", "creds", "keyring", "localapi", "mfa", "notify", "plan", "profile", "refresh", "state", "watch"},
-		nil},
+		[]string{sys}},
 	"cli": {[]string{"audit", "awsapi", "awssim", "console", "credfile", "creds", "daemon", "durable", "endpoint", "inifile", "keyring", "localapi", "mfa", "plan", "profile",
 		"state"},
 		[]string{"github.com/spf13/cobra", sys, term}},

@@ -64,7 +64,7 @@ func New(e Endpoint) (*Client, error) {
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tr.MaxIdleConnsPerHost = 64 // as many as calls in flight
-	tr.IdleConnTimeout = 30 * time.Second
+	tr.IdleConnTimeout = 2 * time.Second // the next call is most often half an hour away
 	tr.ResponseHeaderTimeout = callTimeout
 	if e.CABundle != "" {
 		pem, err := os.ReadFile(e.CABundle)

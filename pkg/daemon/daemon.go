@@ -66,7 +66,8 @@ type Daemon struct {
 	store   *store
 	sink    *sink
 	audit   *audit.Log
-	herald  *herald // nil: nothing is shown
+	herald  *herald       // nil: nothing is shown
+	asked   chan struct{} // gets one when a client comes; capacity 1
 
 	configuring sync.Mutex // held while the engine takes a config; taken before mu
 
@@ -115,7 +116,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	d := &Daemon{
 		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(),
 		config:  &profile.Config{Path: o.Paths.Config},
-		clients: map[string]*awsapi.Client{}, users: map[string]string{}, changed: make(chan struct{}),
+		clients: map[string]*awsapi.Client{}, users: map[string]string{}, changed: make(chan struct{}), asked: make(chan struct{}, 1),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
 	}
 	if o.CodeStep > 0 {

@@ -2,11 +2,12 @@ package daemon
 
 import (
 	"context"
+	"net"
 	"runtime/debug"
 	"time"
 )
 
-// calm is how long nothing changes before work counts as done.
+// calm is how long after work began memory is given back.
 const calm = 5 * time.Second
 
 // giveBack returns memory to the system after each stretch of work. The daemon
@@ -19,6 +20,7 @@ func (d *Daemon) giveBack(ctx context.Context) {
 		d.mu.Unlock()
 		select {
 		case <-changed:
+		case <-d.asked:
 		case <-ctx.Done():
 			return
 		}
@@ -28,5 +30,22 @@ func (d *Daemon) giveBack(ctx context.Context) {
 			return
 		}
 		debug.FreeOSMemory()
+		leaveProgram()
 	}
+}
+
+// attentive is a listener that tells of each client.
+type attentive struct {
+	net.Listener
+	asked chan<- struct{} // capacity 1
+}
+
+// Accept is the listener's.
+func (l attentive) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
+	return c, err
 }

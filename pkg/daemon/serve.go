@@ -36,7 +36,7 @@ func (d *Daemon) serve(ctx context.Context, l net.Listener) error {
 	for {
 		serving, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- server.Serve(serving, l) }()
+		go func() { ended <- server.Serve(serving, attentive{l, d.asked}) }()
 		lost := watch.Lost(serving, l.Addr().String())
 		select {
 		case err := <-ended:

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package daemon
+
+// leaveProgram is for systems that count it.
+func leaveProgram() {}
