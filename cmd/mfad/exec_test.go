@@ -141,7 +141,10 @@ func TestExecRegionAndOtherProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.write(".aws/config", string(config)+"[profile plain]\nregion = eu-north-1\noutput = text\n", 0o600)
+	m.write(".aws/config", string(config)+"[profile plain]\nregion = eu-north-1\noutput = text\nmax_attempts = 7\n", 0o600)
+	if r := finish(m.command(binary, "exec", "plain", "--", "aws", "configure", "get", "max_attempts")); r.stdout != "7\n" {
+		t.Errorf("max_attempts is %q (%s), want the section's 7", r.stdout, r.stderr)
+	}
 	if got := region("plain"); got != "eu-north-1" {
 		t.Errorf("the region is %q, want that of the profile's section, eu-north-1", got)
 	}

@@ -193,7 +193,10 @@ func (a *app) servedVariables(url, token string, copied *configCopy, p execProfi
 }
 
 // execProfile is what exec needs to know of a profile.
-type execProfile struct{ name, section, region, output string }
+type execProfile struct {
+	name, section, region, output string
+	settings                      []string // other lines of the AWS config for the command's own profile
+}
 
 // execProfile looks a profile up in the daemon's config. A broken edit is no
 // reason not to run: the daemon serves by the config before it.
@@ -215,5 +218,5 @@ func (a *app) execProfile(st localapi.Status, name string) (execProfile, error) 
 	if err != nil {
 		return found, err
 	}
-	return execProfile{name, p.Section, orElse(p.Region, c.Defaults.Region), p.Output}, nil
+	return execProfile{name: name, section: p.Section, region: orElse(p.Region, c.Defaults.Region), output: p.Output}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +71,7 @@ func TestTheCopyOfTheAWSConfig(t *testing.T) {
 	p := execProfile{name: "prod", section: "prod", region: "eu-west-1", output: "json"}
 	for _, tt := range []struct{ name, config, want string }{
 		{"none", "", "\n[profile NAME]\nregion = eu-west-1\noutput = json\n"},
+		{"settings", "[profile a]\ns3 =\n  a = 1", "[profile a]\ns3 =\n  a = 1\n\n[profile NAME]\nregion = eu-west-1\noutput = json\n"},
 		{"lines", "[profile a]\nx = 1\n", "[profile a]\nx = 1\n\n[profile NAME]\nregion = eu-west-1\noutput = json\n"},
 		{"no line end", "[profile a]\nx = 1", "[profile a]\nx = 1\n\n[profile NAME]\nregion = eu-west-1\noutput = json\n"},
 		{"carriage returns", "[profile a]\r\nx = 1", "[profile a]\r\nx = 1\r\n\r\n[profile NAME]\r\nregion = eu-west-1\r\noutput = json\r\n"},
@@ -168,17 +170,21 @@ func TestAChangedCopyIsMerged(t *testing.T) {
 	}
 }
 
-func TestARegionOfTheProfilesOwn(t *testing.T) {
-	const config = "[default]\nregion = d\noutput = do\n[profile prod]\nregion = p\n[profile \"x y\"]\noutput = q\n[prod]\nregion = no\n"
+// TestSettingsOfTheProfilesOwn: a command has how AWS is reached, and nothing of
+// credentials.
+func TestSettingsOfTheProfilesOwn(t *testing.T) {
+	const config = "[default]\nregion = d\noutput = do\n[profile prod]\nregion = p\nrole_arn = arn\ncredential_process = x\n" +
+		"# mine\nca_bundle = /a.pem\nsso_session = s\n  no = 1\ns3 =\n  max_queue_size = 5\n\nsource_profile = y\nretry_mode=adaptive\nunheard_of = z\n[profile \"x y\"]\noutput = q\n[prod]\nregion = no\n"
 	for _, tt := range []struct{ has, want execProfile }{
-		{execProfile{section: "prod"}, execProfile{section: "prod", region: "p"}},
-		{execProfile{section: "prod", region: "mine"}, execProfile{section: "prod", region: "mine"}},
+		{execProfile{section: "prod"}, execProfile{section: "prod", region: "p",
+			settings: []string{"ca_bundle = /a.pem", "s3 =", "  max_queue_size = 5", "retry_mode=adaptive"}}},
+		{execProfile{section: "default", region: "mine"}, execProfile{section: "default", region: "mine", output: "do"}},
 		{execProfile{section: "default"}, execProfile{section: "default", region: "d", output: "do"}},
 		{execProfile{section: "x y"}, execProfile{section: "x y", output: "q"}},
 		{execProfile{section: "other"}, execProfile{section: "other"}},
 	} {
 		got := tt.has
-		if got.inherit([]byte(config)); got != tt.want {
+		if got.inherit([]byte(config)); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%+v became %+v, want %+v", tt.has, got, tt.want)
 		}
 	}

@@ -73,12 +73,21 @@ func (a *app) readAWSConfig() ([]byte, error) {
 }
 
 // inherit fills in what mfad's config leaves open from the profile's own section
-// of the AWS config.
+// of the AWS config: how AWS is reached, but never as whom.
 func (p *execProfile) inherit(config []byte) {
 	f := inifile.Scan(config)
 	for _, s := range f.Sections {
 		if !isSection(s, p.section) {
 			continue
+		}
+		kept := false
+		for _, l := range s.Lines {
+			if l.Kind == inifile.Option {
+				kept = isSetting(l.Name)
+			}
+			if kept && (l.Kind == inifile.Option || l.Kind == inifile.Continuation) {
+				p.settings = append(p.settings, f.Text(l))
+			}
 		}
 		if l, ok := s.Option("region"); ok && p.region == "" {
 			p.region = f.Value(l)
@@ -87,6 +96,24 @@ func (p *execProfile) inherit(config []byte) {
 			p.output = f.Value(l)
 		}
 	}
+}
+
+// isSetting tells whether a key of a profile says how AWS is reached and nothing of
+// credentials (AWS SDKs and Tools Reference Guide, "Settings reference"; AWS CLI User
+// Guide, "Configuration and credential file settings"). A key that is not known may
+// be about credentials. Region and output are mfad's config's first.
+func isSetting(key string) bool {
+	if strings.HasPrefix(key, "cli_") || strings.HasPrefix(key, "s3") || strings.HasPrefix(key, "sts_") {
+		return true
+	}
+	switch key {
+	case "ca_bundle", "services", "endpoint_url", "ignore_configured_endpoint_urls", "use_fips_endpoint", "use_dualstack_endpoint",
+		"retry_mode", "max_attempts", "defaults_mode", "tcp_keepalive", "parameter_validation", "api_versions", "sdk_ua_app_id", "auth_scheme_preference",
+		"request_min_compression_size_bytes", "disable_request_compression", "request_checksum_calculation", "response_checksum_validation",
+		"sigv4a_signing_region_set", "account_id_endpoint_mode", "endpoint_discovery_enabled", "disable_host_prefix_injection":
+		return true
+	}
+	return false
 }
 
 // isSection tells whether that is the section of the AWS config for a profile.
@@ -106,6 +133,7 @@ func ownSection(name string, p execProfile, eol string) string {
 	if p.output != "" {
 		lines = append(lines, "output = "+p.output)
 	}
+	lines = append(lines, p.settings...)
 	return strings.Join(lines, eol) + eol
 }
 
