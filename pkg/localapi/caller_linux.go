@@ -2,35 +2,60 @@ package localapi
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // What is known of a process lies in its folder below /proc, as proc(5) has it.
 
 func procPath(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }
 
+// maxArguments is how much of a command line is looked at, in bytes.
+const maxArguments = 4 << 10
+
+// readProc gives the beginning of a file of a process's, nil where there is none. It
+// leaves out what os does to wait for slow files: every answer to a program that
+// asks for credentials waits for it.
+func readProc(pid int, name string) []byte {
+	fd, err := unix.Open(procPath(pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	b := make([]byte, maxArguments)
+	n, err := unix.Read(fd, b)
+	if err != nil {
+		return nil
+	}
+	return b[:n]
+}
+
+// ownProgram is the file that this process runs; the zero one where the system does
+// not tell.
+var ownProgram = sync.OnceValue(func() (s unix.Stat_t) {
+	_ = unix.Stat("/proc/self/exe", &s)
+	return s
+})
+
 // isMfad tells whether a process runs the program that this one does, or one of
 // mfad's name: another version.
 func isMfad(pid int) bool {
-	theirs, err := os.Stat(procPath(pid, "exe"))
-	if err == nil {
-		if own, err := os.Stat("/proc/self/exe"); err == nil && os.SameFile(own, theirs) {
-			return true
-		}
+	var theirs unix.Stat_t
+	own := ownProgram()
+	if unix.Stat(procPath(pid, "exe"), &theirs) == nil && theirs.Ino == own.Ino && theirs.Dev == own.Dev {
+		return true
 	}
 	return executable(pid) == "mfad"
 }
 
 // parentOf gives a process's parent, 0 where there is none to be seen.
 func parentOf(pid int) int {
-	stat, err := os.ReadFile(procPath(pid, "stat"))
-	if err != nil {
-		return 0
-	}
+	stat := readProc(pid, "stat")
 	// The name, in brackets, may hold blanks and brackets itself.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 2 {
@@ -47,29 +72,13 @@ func executable(pid int) string {
 		return filepath.Base(strings.TrimSuffix(path, " (deleted)"))
 	}
 	// A process that is closed to us, as ssh-agent is, still shows its name.
-	name, err := os.ReadFile(procPath(pid, "comm"))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSuffix(string(name), "\n")
+	return strings.TrimSuffix(string(readProc(pid, "comm")), "\n")
 }
-
-// maxArguments is how much of a command line is looked at, in bytes.
-const maxArguments = 4 << 10
 
 // arguments gives the beginning of a process's command line without its name.
 func arguments(pid int) []string {
-	f, err := os.Open(procPath(pid, "cmdline"))
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	line, err := io.ReadAll(io.LimitReader(f, maxArguments))
-	if err != nil {
-		return nil
-	}
-	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-	return args[1:]
+	line := strings.TrimSuffix(string(readProc(pid, "cmdline")), "\x00")
+	return strings.Split(line, "\x00")[1:]
 }
 
 // runsOneCommand tells whether a process is a shell that was started with -c.

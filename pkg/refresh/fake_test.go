@@ -24,6 +24,7 @@ type world struct {
 	moments   []string // "1h30m0s session", in the order of the calls
 	issued    map[string]time.Time
 	published []Saved
+	written   []time.Time // when
 
 	latency time.Duration
 	grant   time.Duration // of a role; 0: an hour
@@ -186,6 +187,7 @@ func (w *world) Publish(_ context.Context, s Saved) error {
 	defer w.mu.Unlock()
 	s.Sessions, s.Profiles = maps.Clone(s.Sessions), maps.Clone(s.Profiles)
 	w.published = append(w.published, s)
+	w.written = append(w.written, now())
 	return nil
 }
 

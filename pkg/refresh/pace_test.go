@@ -53,6 +53,13 @@ func TestThrottled(t *testing.T) {
 				if all := granted + refused; float64(refused) > tt.share*float64(all) {
 					t.Errorf("%d of %d calls were refused, want a share of %v at most", refused, all, tt.share)
 				}
+				w.mu.Lock()
+				for i, at := range w.written[1:] { // the first is that of the config
+					if i > 0 && at.Sub(w.written[i]) < time.Second {
+						t.Errorf("two writes within %v", at.Sub(w.written[i]))
+					}
+				}
+				w.mu.Unlock()
 				sessions := 0
 				for _, said := range w.said() {
 					var at, what string

@@ -9,14 +9,16 @@ import (
 	"github.com/mfad/mfad/pkg/plan"
 )
 
-// straggler is how long a batch waits for the calls still in the air before
-// what has come is published without them.
+// straggler is how long a batch waits for the calls still in the air before what
+// has come is published without them, and how long after another at least: a
+// thousand slow calls are a write a second.
 const straggler = time.Second
 
 // batch is what was fetched and is not published yet; guarded by Engine.mu.
 type batch struct {
 	dirty  map[string]bool // profiles; "" stands for everything else
 	since  time.Time       // when the first of them came
+	wrote  time.Time       // when the last batch with profiles went out
 	flying int             // AssumeRole calls in the air
 	all    bool            // publish at once: the configuration or a lock changed
 	busy   map[string]bool // what is being published just now; nil: nothing
@@ -32,6 +34,11 @@ func (b *batch) add(profile string, t time.Time) {
 	b.dirty[profile] = true
 }
 
+// profiles tells whether there are any in it.
+func (b *batch) profiles() bool {
+	return len(b.dirty) > 1 || len(b.dirty) == 1 && !b.dirty[""]
+}
+
 // holds tells whether a profile's news are on their way to the sink.
 func (b *batch) holds(profile string) bool { return b.dirty[profile] || b.busy[profile] || b.all }
 
@@ -45,8 +52,20 @@ func (e *Engine) publishDueLocked(t time.Time) time.Time {
 	if len(b.dirty) == 0 && !b.all && b.retry.After(t) {
 		return b.retry
 	}
-	if at := b.since.Add(straggler); !b.all && b.flying > 0 && t.Before(at) {
+	profiles := b.profiles()
+	var at time.Time
+	switch {
+	case b.all:
+	case b.flying > 0:
+		at = later(b.since, b.wrote).Add(straggler)
+	case profiles:
+		at = b.wrote.Add(straggler)
+	}
+	if t.Before(at) {
 		return at
+	}
+	if profiles {
+		b.wrote = t
 	}
 	saved := e.savedLocked()
 	b.busy = maps.Clone(b.dirty)

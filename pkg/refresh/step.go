@@ -65,7 +65,7 @@ func (e *Engine) clockSetBackLocked(t time.Time) {
 	}
 	clear(e.looks)
 	e.refusals.past(t)
-	e.batch.since, e.batch.retry = time.Time{}, time.Time{}
+	e.batch.since, e.batch.wrote, e.batch.retry = time.Time{}, time.Time{}, time.Time{}
 }
 
 // expiryLocked tells whoever watches when something has run out since the last
