@@ -24,6 +24,8 @@ func ms(d time.Duration) quantity {
 	return quantity{float64(d) / float64(time.Millisecond), milliseconds}
 }
 
+func mib(bytes int64) quantity { return quantity{float64(bytes) / (1 << 20), "MiB"} }
+
 func count(n int) quantity { return quantity{float64(n), number} }
 
 // worst is the largest of all rounds: what must never happen has no median.

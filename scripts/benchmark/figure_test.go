@@ -81,6 +81,7 @@ func TestQuantity(t *testing.T) {
 }
 
 func TestWaves(t *testing.T) {
+	const roundTrip = 80 * time.Millisecond
 	begin := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name string
@@ -96,8 +97,30 @@ func TestWaves(t *testing.T) {
 		for _, d := range tt.at {
 			calls = append(calls, awssim.Call{Time: begin.Add(d)})
 		}
-		if got := wavesOf(calls); got != tt.want {
+		if got := wavesOf(calls, roundTrip); got != tt.want {
 			t.Errorf("%s: %d waves, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestMostWithin(t *testing.T) {
+	begin := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name string
+		at   []time.Duration // in tenths of a second
+		want int
+	}{
+		{"none", nil, 0},
+		{"a second apart", []time.Duration{0, 10, 20}, 1},
+		{"two of three", []time.Duration{0, 10, 19}, 2},
+		{"all", []time.Duration{3, 4, 12}, 3},
+	} {
+		var moments []time.Time
+		for _, d := range tt.at {
+			moments = append(moments, begin.Add(d*time.Second/10))
+		}
+		if got := mostWithin(time.Second, moments); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }
@@ -105,7 +128,7 @@ func TestWaves(t *testing.T) {
 // TestWritesOf counts a file that is replaced and leaves others beside it alone.
 func TestWritesOf(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "credentials")
-	n, err := writesOf(t.Context(), path, func() error {
+	moments, err := writesOf(t.Context(), path, func() error {
 		if err := os.WriteFile(path+".lock", nil, 0o600); err != nil {
 			return err
 		}
@@ -114,8 +137,8 @@ func TestWritesOf(t *testing.T) {
 		}
 		return replace(path, []byte("two"))
 	})
-	if n != 2 || err != nil {
-		t.Errorf("writesOf = %d, %v, want 2 and no error", n, err)
+	if len(moments) != 2 || err != nil {
+		t.Errorf("writesOf = %d, %v, want 2 and no error", len(moments), err)
 	}
 }
 

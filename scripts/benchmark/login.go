@@ -51,8 +51,8 @@ func (s *stage) measureLogin(ctx context.Context) ([]figure, error) {
 		whole.add(l.end.Sub(l.sent), c.session+c.assume+c.write)
 		keyring = append(keyring, l.sent.Sub(l.begin))
 		assuming = append(assuming, float64(l.end.Sub(l.assumed[0].Time)-c.write)/float64(c.assume))
-		waves = append(waves, wavesOf(l.assumed))
-		writes = append(writes, l.writes)
+		waves = append(waves, wavesOf(l.assumed, s.roundTrip))
+		writes = append(writes, len(l.writes))
 	}
 	return []figure{
 		whole.figure(fmt.Sprintf("one code, from its arrival at AWS, to %d fresh profiles, written", len(s.profiles)),
@@ -71,7 +71,7 @@ type login struct {
 	sent    time.Time // AWS got it
 	end     time.Time // the daemon said that all is done
 	assumed []awssim.Call
-	writes  int // of the credentials file
+	writes  []time.Time // of the credentials file
 }
 
 // loginAnew logs in after the daemon was made to forget everything.
@@ -108,7 +108,7 @@ func (s *stage) loginAnew(ctx context.Context) (login, error) {
 
 // wavesOf counts how often calls had to wait for others: within a wave each came
 // before the first could have been answered.
-func wavesOf(calls []awssim.Call) int {
+func wavesOf(calls []awssim.Call, roundTrip time.Duration) int {
 	n := 0
 	var first time.Time
 	for _, c := range calls { // oldest first
@@ -119,30 +119,29 @@ func wavesOf(calls []awssim.Call) int {
 	return n
 }
 
-// writesOf counts how often a file changes while f runs, and in a moment after.
-func writesOf(ctx context.Context, path string, f func() error) (int, error) {
+// writesOf tells when a file changes while f runs, and in a moment after.
+func writesOf(ctx context.Context, path string, f func() error) (moments []time.Time, err error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer w.Close()
 	if err := w.Add(filepath.Dir(path)); err != nil {
-		return 0, err
+		return nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- errors.Join(f(), pause(ctx, calm)) }()
-	n := 0
 	for {
 		select {
 		case e := <-w.Events:
 			// A file that takes another's place is a Create.
 			if e.Name == path && e.Op.Has(fsnotify.Create|fsnotify.Write) {
-				n++
+				moments = append(moments, time.Now())
 			}
 		case err := <-w.Errors:
-			return n, errors.Join(err, <-ended)
+			return moments, errors.Join(err, <-ended)
 		case err := <-ended:
-			return n, err
+			return moments, err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 // Command benchmark measures what a user of mfad waits for and pays: how long an
-// answer takes, how long a code takes to become ten fresh profiles, what fifty
-// commands at once cost, and what the daemon costs while nothing happens.
+// answer takes, how long a code takes to become ten or a thousand fresh profiles,
+// what a hundred commands at once cost, how long a large file takes, and what the
+// daemon costs while nothing happens.
 //
 // Each time is compared with a reference that is measured in turns with it, so
 // that a slow or busy machine slows both. It asserts nothing: a figure over its
@@ -11,12 +12,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/mfad/mfad/scripts/building"
 )
 
 // page is what is written, seen from the folder of go.mod.
@@ -60,20 +64,35 @@ func run(ctx context.Context) error {
 
 // measure takes all figures, in the order of the page.
 func measure(ctx context.Context, p programs, dir string) ([]figure, error) {
-	ten, err := newStage(ctx, p, filepath.Join(dir, "ten"), 10)
+	figures, err := measureSize(p)
+	if err != nil {
+		return nil, err
+	}
+	ten, err := newStage(ctx, p, filepath.Join(dir, "ten"), 10, 80*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}
 	defer ten.close()
-	var figures []figure
+	many, err := newStage(ctx, p, filepath.Join(dir, "thousand"), 1000, 50*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	defer many.close()
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) ([]figure, error)
 	}{
 		{"one code, ten profiles", ten.measureLogin},
 		{"start and answer", ten.measureStart},
-		{"fifty at once", func(ctx context.Context) ([]figure, error) { return measureCrowd(ctx, p, filepath.Join(dir, "fifty")) }},
-		{"at rest, 50 s", ten.measureRest},
+		{"a hundred at once, a hundred roles", func(ctx context.Context) ([]figure, error) {
+			return measureCrowd(ctx, p, filepath.Join(dir, "roles"), crowd)
+		}},
+		{"a hundred at once, one role", func(ctx context.Context) ([]figure, error) {
+			return measureCrowd(ctx, p, filepath.Join(dir, "role"), 1)
+		}},
+		{"one code, a thousand profiles", many.measureScale},
+		{"a large file", measureFile},
+		{"at rest, 80 s", func(ctx context.Context) ([]figure, error) { return measureRest(ctx, ten, many) }},
 	} {
 		tell(part.name)
 		more, err := part.measure(ctx)
@@ -90,15 +109,17 @@ func tell(what string) { fmt.Fprintln(os.Stderr, "--- "+what) }
 // programs are the paths of what is measured and of what it is measured against.
 type programs struct{ mfad, reference string }
 
-// build makes both in the same way, mfad as it is released.
+// build makes both in the same way.
 func build(ctx context.Context, dir string) (programs, error) {
 	p := programs{filepath.Join(dir, "mfad"), filepath.Join(dir, "reference")}
-	for path, pkg := range map[string]string{p.mfad: "./cmd/mfad", p.reference: "./scripts/benchmark/reference"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return p, fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
-		}
+	return p, errors.Join(building.Build(ctx, p.mfad, "./cmd/mfad"), building.Build(ctx, p.reference, "./scripts/benchmark/reference"))
+}
+
+// measureSize weighs the program.
+func measureSize(p programs) ([]figure, error) {
+	mfad, err := os.Stat(p.mfad)
+	if err != nil {
+		return nil, err
 	}
-	return p, nil
+	return []figure{{name: "the program, without symbols", measured: mib(mfad.Size()), limit: quantity{20, "MiB"}}}, nil
 }

@@ -17,19 +17,19 @@ const (
 	glance = 20 * time.Millisecond
 )
 
-// measureRest takes what the daemon costs while nothing happens. Its reference is
-// the minimal Go program while it waits for an answer, in the same minute.
-// Without Linux's /proc there are no figures.
-func (s *stage) measureRest(ctx context.Context) ([]figure, error) {
-	if _, err := look(s.daemon.Process.Pid); errors.Is(err, os.ErrNotExist) {
+// measureRest takes what daemons cost while nothing happens. Their reference is the
+// minimal Go program while it waits for an answer, in the same minute. Without
+// Linux's /proc there are no figures.
+func measureRest(ctx context.Context, stages ...*stage) ([]figure, error) {
+	if _, err := look(stages[0].daemon.Process.Pid); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
-	srv, err := serve(s.path("silent.sock"), nil)
+	srv, err := serve(stages[0].path("silent.sock"), nil)
 	if err != nil {
 		return nil, err
 	}
 	defer srv.close()
-	idle := s.command(s.reference, srv.path())
+	idle := stages[0].command(stages[0].reference, srv.path())
 	if err := idle.Start(); err != nil {
 		return nil, err
 	}
@@ -37,45 +37,64 @@ func (s *stage) measureRest(ctx context.Context) ([]figure, error) {
 	if err := pause(ctx, settle); err != nil {
 		return nil, err
 	}
-	ours, err := restOf(s.daemon.Process.Pid)
-	if err != nil {
-		return nil, err
-	}
 	theirs, err := restOf(idle.Process.Pid)
 	if err != nil {
 		return nil, err
+	}
+	watched := []*rest{theirs}
+	for _, s := range stages {
+		ours, err := restOf(s.daemon.Process.Pid)
+		if err != nil {
+			return nil, err
+		}
+		watched = append(watched, ours)
 	}
 	begin := time.Now()
 	for time.Since(begin) < watch {
 		if err := pause(ctx, glance); err != nil {
 			return nil, err
 		}
-		if err := errors.Join(ours.glance(), theirs.glance()); err != nil {
-			return nil, err
+		for _, r := range watched {
+			if err := r.glance(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	seconds := time.Since(begin).Seconds()
+	var figures []figure
+	for i, s := range stages {
+		figures = append(figures, restFigures(len(s.profiles), watched[i+1], theirs, time.Since(begin))...)
+	}
+	return figures, nil
+}
+
+// restFigures are the lines of one daemon.
+func restFigures(profiles int, ours, theirs *rest, watched time.Duration) []figure {
 	const waiting = "the minimal Go program, waiting"
 	line := func(name string, limit quantity, of func(*rest) quantity) figure {
 		a, b := of(ours), of(theirs)
 		return figure{name: name, measured: a, against: waiting, reference: b, limit: limit}
 	}
+	memory := quantity{15, "MiB"}
+	if profiles > 10 {
+		memory.value = 60
+	}
 	return []figure{
-		line(fmt.Sprintf("daemon at rest, %d profiles: resident memory", len(s.profiles)), quantity{20, "MiB"},
-			func(r *rest) quantity { return quantity{float64(r.before.resident) / (1 << 20), "MiB"} }),
-		line("— processor time, of one core", quantity{0.1, "%"},
-			func(r *rest) quantity { return quantity{100 * (r.after.cpu - r.before.cpu).Seconds() / seconds, "%"} }),
-		line("— wake-ups", quantity{4, "a minute"}, func(r *rest) quantity {
-			return quantity{float64(r.wakeups) * 60 / seconds, "a minute"}
+		line(fmt.Sprintf("daemon at rest, %d profiles: resident memory", profiles), memory, func(r *rest) quantity { return mib(r.before.resident) }),
+		line("— processor time, of one core", quantity{0.1, "%"}, func(r *rest) quantity {
+			return quantity{100 * (r.after.cpu - r.before.cpu).Seconds() / watched.Seconds(), "%"}
 		}),
-	}, nil
+		line("— wake-ups", quantity{4, "a minute"}, func(r *rest) quantity {
+			return quantity{float64(r.wakeups) / watched.Minutes(), "a minute"}
+		}),
+	}
 }
 
 // rest is a process that is watched.
 type rest struct {
 	pid           int
 	before, after usage
-	wakeups       int // glances that found that it had run
+	wakeups       int  // stretches in which it ran
+	running       bool // the last glance found that it had run
 }
 
 func restOf(pid int) (*rest, error) {
@@ -85,10 +104,11 @@ func restOf(pid int) (*rest, error) {
 
 func (r *rest) glance() error {
 	now, err := look(r.pid)
-	if now.switches != r.after.switches {
+	ran := now.switches != r.after.switches
+	if ran && !r.running {
 		r.wakeups++
 	}
-	r.after = now
+	r.after, r.running = now, ran
 	return err
 }
 

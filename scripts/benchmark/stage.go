@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// roundTrip is how long the simulated AWS takes over each call: about what
-	// the nearest region takes from a good line.
-	roundTrip = 80 * time.Millisecond
 	// codeStep divides the 30 s of a code, so that a round need not wait for one.
 	codeStep   = 30
 	account    = "111111111111"
@@ -28,26 +25,27 @@ const (
 // stage is a daemon, a real process, with a home and an AWS of its own.
 type stage struct {
 	programs
-	dir      string
-	profiles []string
-	sim      *awssim.Server
-	user     *awssim.User
-	device   *awssim.Device
-	client   *localapi.Client
-	daemon   *exec.Cmd
-	log      *os.File
+	dir       string
+	profiles  []string
+	roundTrip time.Duration // how long the simulated AWS takes over each call
+	sim       *awssim.Server
+	user      *awssim.User
+	device    *awssim.Device
+	client    *localapi.Client
+	daemon    *exec.Cmd
+	log       *os.File
 }
 
 // newStage starts a daemon with so many profiles, each of a role of its own, and
 // gives it a key. No code was given yet.
-func newStage(ctx context.Context, p programs, dir string, profiles int) (*stage, error) {
-	s := &stage{programs: p, dir: dir, sim: awssim.Start()}
+func newStage(ctx context.Context, p programs, dir string, profiles int, roundTrip time.Duration) (*stage, error) {
+	s := &stage{programs: p, dir: dir, roundTrip: roundTrip, sim: awssim.Start()}
 	s.sim.CodeStepFactor = codeStep
 	s.sim.Inject(awssim.Fault{Kind: awssim.Delay, Wait: roundTrip})
 	s.user = s.sim.AddUser(account, "alice")
 	s.device = s.user.AddMFA("alice")
 	for i := range profiles {
-		name := fmt.Sprintf("role%02d", i)
+		name := fmt.Sprintf("role%03d", i)
 		s.profiles = append(s.profiles, name)
 		s.sim.AddRole(awssim.Role{Account: account, Name: name, Principals: []string{account}, RequireMFA: true})
 	}

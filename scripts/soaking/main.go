@@ -17,12 +17,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/mfad/mfad/scripts/building"
 )
 
 // shortest is the time below which there is nothing to be seen.
@@ -72,8 +73,8 @@ func soak(ctx context.Context, length time.Duration, seed uint64, keep bool) (er
 		_ = os.RemoveAll(dir)
 	}()
 	tell("build mfad")
-	mfad, err := build(ctx, dir)
-	if err != nil {
+	mfad := filepath.Join(dir, "mfad")
+	if err := building.Build(ctx, mfad, "./cmd/mfad"); err != nil {
 		return err
 	}
 	s, err := newStage(ctx, mfad, filepath.Join(dir, "home"))
@@ -138,14 +139,3 @@ func run(ctx context.Context, s *stage, length time.Duration, seed uint64) (r *r
 }
 
 func tell(what string) { fmt.Fprintln(os.Stderr, "--- "+what) }
-
-// build makes mfad as it is released.
-func build(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "mfad")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/mfad")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/mfad: %w\n%s", err, out)
-	}
-	return path, nil
-}
