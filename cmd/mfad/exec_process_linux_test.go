@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -250,6 +251,43 @@ func TestEndpointEndsWithItsCommand(t *testing.T) {
 		t.Errorf("status %d, want 126", r.status)
 	}
 	m.noEndpoint("a command that cannot be run")
+}
+
+// TestExecKilledBeforeItsCommand: the process with the endpoint that finds mfad gone
+// removes the copy, and leaves no word of it to the next exec.
+func TestExecKilledBeforeItsCommand(t *testing.T) {
+	m := newMachine(t, 1)
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	folder := m.path("mfad", "exec", "mfad-exec-0123456789abcdef")
+	m.write("mfad/exec/mfad-exec-0123456789abcdef/config", "", 0o600)
+	lock, err := os.Create(folder + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	reader, answer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Close() // as mfad's end does
+	defer answer.Close()
+	order, err := os.Open(m.write("order", fmt.Sprintf(`{"Profile":"prod","PID":%d,"Folder":%q,"First":{"Expiration":"2030-01-01T00:00:00Z"}}`,
+		gone.Process.Pid, folder), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer order.Close()
+	cmd := m.command(binary, "exec-endpoint", "--serve")
+	cmd.ExtraFiles = []*os.File{lock, order, answer}
+	if r := finish(cmd); r.status != 0 || r.stderr != "" {
+		t.Errorf("status %d, %q", r.status, r.stderr)
+	}
+	if left := m.copies(); len(left) != 0 {
+		t.Errorf("%q is left", left)
+	}
 }
 
 // TestExecInAPipe: a pipe ends with the command, whatever the endpoint is at; and
