@@ -63,7 +63,7 @@ func New(e Endpoint) (*Client, error) {
 		e.Clock = new(Clock)
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
-	tr.MaxIdleConnsPerHost = 64 // as many as calls in flight
+	tr.MaxIdleConnsPerHost = 64          // as many as calls in flight
 	tr.IdleConnTimeout = 2 * time.Second // the next call is most often half an hour away
 	tr.ResponseHeaderTimeout = callTimeout
 	if e.CABundle != "" {

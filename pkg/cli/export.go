@@ -3,12 +3,14 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/localapi"
 )
 
@@ -24,7 +26,7 @@ func (a *app) exportCommand() *cobra.Command {
 		Short: "Print a profile's credentials for a shell",
 		Long: `Print a profile's credentials in one of the formats of
 "aws configure export-credentials". They do not renew themselves: for long runs
-use credential_process.`,
+use exec or credential_process.`,
 		Example: "  eval \"$(mfad export prod)\"",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +38,11 @@ use credential_process.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(a.out, exportText(out, format))
+			text, err := exportText(out, format)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(a.out, text)
 			return err
 		},
 		ValidArgsFunction: a.complete(false),
@@ -49,12 +55,17 @@ use credential_process.`,
 
 func cobraChoices(words []string) []cobra.Completion { return words }
 
-// exportText writes credentials byte for byte as the AWS CLI does.
-func exportText(c localapi.Process, format string) string {
+// exportText writes credentials byte for byte as the AWS CLI does. That quotes no
+// value: one that a shell would take for something else is an error.
+func exportText(c localapi.Process, format string) (string, error) {
 	c.Expiration = awsTime(c.Expiration)
+	var text strings.Builder
 	if format == "process" {
-		b, _ := json.MarshalIndent(c, "", "  ") // strings and a number: it cannot fail
-		return string(b) + "\n"
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		err := e.Encode(c)
+		return text.String(), err
 	}
 	line := map[string]string{
 		"env":           "export %s=%s\n",
@@ -63,16 +74,26 @@ func exportText(c localapi.Process, format string) string {
 		"windows-cmd":   "set %s=%s\n",
 		"fish":          "set -gx %s \"%s\"\n",
 	}[format]
-	var text strings.Builder
 	for _, v := range [][2]string{
 		{"AWS_ACCESS_KEY_ID", c.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", c.SecretAccessKey},
 		{"AWS_SESSION_TOKEN", c.SessionToken}, {"AWS_CREDENTIAL_EXPIRATION", c.Expiration},
 	} {
+		if strings.ContainsFunc(v[1], needsQuotes) {
+			return "", &creds.Error{Code: creds.CodeInternal, Op: v[0] + " has characters that a shell would not take as they are",
+				Hint: "run: mfad export PROFILE --format process"}
+		}
 		if v[1] != "" {
 			fmt.Fprintf(&text, line, v[0], v[1])
 		}
 	}
-	return text.String()
+	return text.String(), nil
+}
+
+// needsQuotes tells whether any of the shells takes a character for something other
+// than itself. AWS gives base64.
+func needsQuotes(r rune) bool {
+	plain := r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("+/=_-.:", r)
+	return !plain
 }
 
 // awsTime writes a moment as the AWS CLI does: Python's isoformat, with an offset
