@@ -129,6 +129,9 @@ func TestAFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !within(5*time.Second, func() bool { left, _ := filepath.Glob(m.path(".aws", ".mfad-credentials-*")); return len(left) == 0 }) {
+		t.Fatal("the replaced file stays") // its end would make room
+	}
 	// All but the block that the file has.
 	if err := os.WriteFile(m.path(".aws", "ballast"), make([]byte, 128<<10), 0o600); err == nil {
 		t.Fatal("the disk is not full")

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,15 +108,12 @@ func TestPaceRecovers(t *testing.T) {
 		if p.limit > 2 {
 			t.Errorf("after ten refusals one by one the bound is %v, want 2 at most", p.limit)
 		}
-		for range 5000 {
-			go call(false)
-		}
 		began := time.Now()
-		synctest.Wait()
-		for p.flying > 0 {
-			time.Sleep(time.Millisecond)
-			synctest.Wait()
+		var calls sync.WaitGroup
+		for range 5000 {
+			calls.Go(func() { call(false) })
 		}
+		calls.Wait()
 		if p.limit != maxFlights || time.Since(began) > 3*time.Second {
 			t.Errorf("after 5000 good calls in %v the bound is %v, want %d", time.Since(began), p.limit, maxFlights)
 		}
