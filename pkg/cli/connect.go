@@ -11,6 +11,7 @@ import (
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/daemon"
 	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/mfa"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/state"
 )
@@ -40,7 +41,7 @@ func (a *app) paths() (daemon.Paths, error) {
 // client makes a client that has not connected yet.
 func (a *app) client() *localapi.Client {
 	return &localapi.Client{
-		Sockets: profile.Sockets(a.getenv, a.home, os.Getuid()), Version: version(),
+		Sockets: profile.Sockets(a.getenv, a.home, os.Getuid()), Version: version(), Display: mfa.DisplayOf(a.getenv),
 		Mismatch: func(other string) {
 			a.note("the daemon is version %s, this command is %s; stop the daemon to have the new one started", other, version())
 		},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/mfad/mfad/pkg/localapi"
@@ -67,45 +66,34 @@ func (d *demo) ask(ctx context.Context) error {
 func (d *demo) draw(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var mu sync.Mutex // guards last
-	var last *localapi.Status
-	var following sync.WaitGroup
-	defer following.Wait()
+	following := follow(ctx, func() *localapi.Client { return d.client })
+	defer following.end()
 	defer cancel()
-	following.Go(func() {
-		_ = d.client.Events(ctx, func(st localapi.Status) { // it ends with ctx, or with the daemon
-			mu.Lock()
-			defer mu.Unlock()
-			last = &st
-		})
-	})
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	lines := 0
+	s := &screen{out: d.app.out}
+	var last *localapi.Status
 	for {
 		select {
+		case n := <-following.news:
+			if n.status != nil {
+				last = n.status
+			}
+			continue
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		mu.Lock()
-		st := last
-		mu.Unlock()
-		if st == nil {
+		if last == nil {
 			continue
 		}
-		var picture bytes.Buffer
-		if lines > 0 {
-			fmt.Fprintf(&picture, "\x1b[%dA", lines)
-		}
-		body := &bytes.Buffer{}
-		writeTables(body, *st, time.Now(), false)
-		lines = bytes.Count(body.Bytes(), []byte("\n"))
-		picture.Write(bytes.ReplaceAll(body.Bytes(), []byte("\n"), []byte("\x1b[K\n")))
-		if _, err := d.app.out.Write(picture.Bytes()); err != nil {
+		columns, rows := terminalSize(d.app.out)
+		var body bytes.Buffer
+		writeTables(&body, *last, time.Now(), statusStyle{width: max(columns-1, 0), colour: d.app.colours(d.app.out)}, false)
+		if err := s.draw(pictureLines(body.String(), columns, rows)); err != nil {
 			return err
 		}
-		if fresh(*st) == 0 && st.Identities[0].State == "mfa_required" {
+		if fresh(*last) == 0 && last.Identities[0].State == "mfa_required" {
 			fmt.Fprintln(d.app.out, "\nThe session has ended, as it does after 36 hours in life: one code again.")
 			return nil
 		}

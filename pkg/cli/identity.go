@@ -35,7 +35,7 @@ func (a *app) identityCommand() *cobra.Command {
 			a.note("removed identity %s; its key stays active at AWS until you delete it there", args[0])
 			return nil
 		},
-		ValidArgsFunction: a.complete(true),
+		ValidArgsFunction: a.completeIdentities(),
 	}
 	c.AddCommand(a.identityAddCommand(), list, remove)
 	return c
@@ -83,13 +83,7 @@ func (a *app) addIdentity(ctx context.Context, r localapi.IdentityRequest, from 
 	if err != nil {
 		return err
 	}
-	var out localapi.IdentityAnswer
-	err = d.Do(ctx, "/v1/identities/add", r, &out)
-	if creds.CodeOf(err) == creds.CodeKeyringLocked && canAskHere() {
-		if err = a.unlock(ctx); err == nil {
-			err = d.Do(ctx, "/v1/identities/add", r, &out)
-		}
-	}
+	out, err := a.putIdentity(ctx, d, r)
 	if err != nil {
 		return err
 	}
@@ -113,6 +107,18 @@ func (a *app) addIdentity(ctx context.Context, r localapi.IdentityRequest, from 
 	}
 	fmt.Fprintf(a.err, "next: mfad profile add NAME --identity %s --role-arn ARN, then mfad login %s\n", r.Name, r.Name)
 	return nil
+}
+
+// putIdentity hands a key to the daemon, and opens the keyring for it if a person
+// can.
+func (a *app) putIdentity(ctx context.Context, d *localapi.Client, r localapi.IdentityRequest) (out localapi.IdentityAnswer, err error) {
+	err = d.Do(ctx, "/v1/identities/add", r, &out)
+	if creds.CodeOf(err) == creds.CodeKeyringLocked && canAskHere() {
+		if err = a.unlock(ctx); err == nil {
+			err = d.Do(ctx, "/v1/identities/add", r, &out)
+		}
+	}
+	return out, err
 }
 
 func orElse(s, other string) string {

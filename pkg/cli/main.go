@@ -30,6 +30,7 @@ type app struct {
 	out, err io.Writer
 	getenv   func(string) string
 	home     string
+	inside   string        // the profile of the `mfad exec` that this runs in
 	keyring  keyring.Store // the daemon's; nil: as the config says
 	codeStep time.Duration // of the MFA devices; zero: AWS's
 	merge    mergeFunc     // of what a command of `exec` changed in its copy of the AWS config
@@ -44,9 +45,10 @@ func Main() int { return processApp().main() }
 
 // processApp is the app of this process.
 func processApp() *app {
+	inside := os.Getenv("MFAD_PROFILE") // before it is gone
 	stepOut()
 	home, _ := os.UserHomeDir() // without one, the paths that need it say so
-	return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, home: home, merge: mergeAWSConfig}
+	return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, home: home, inside: inside, merge: mergeAWSConfig}
 }
 
 func (a *app) main() int {
@@ -163,10 +165,11 @@ long as AWS allows, in every tool, without another question.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("run: "+cmd.CommandPath()+" --help", "%v", err)
 	})
+	root.AddCommand(a.setupCommand())
 	root.AddCommand(
 		a.identityCommand(), a.profileCommand(), a.loginCommand(), a.unlockCommand(), a.lockCommand(), a.statusCommand(),
-		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.execCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(),
-		a.daemonCommand(), a.demoCommand(), a.versionCommand(),
+		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.execCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(), a.doctorCommand(),
+		a.daemonCommand(), a.demoCommand(), a.manCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.execStages()...)
 	strict(root)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mfad/mfad/pkg/credfile"
+	"github.com/mfad/mfad/pkg/daemon"
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/profile"
 )
@@ -44,6 +46,7 @@ func (a *app) profileCommand() *cobra.Command {
 	}
 	remove := &cobra.Command{
 		Use: "remove NAME", Short: "Remove a profile from the config, and its section from the AWS files", Args: cobra.ExactArgs(1),
+		Long:              "Remove a profile from the config, and mfad's section and lines for it from the AWS files.\nLines there that setup commented out come back.",
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.removeProfile(cmd.Context(), args[0]) },
 		ValidArgsFunction: a.complete(false),
 	}
@@ -63,6 +66,7 @@ func (a *app) profileAddCommand() *cobra.Command {
 	values := make([]string, len(profileKeys))
 	for i, k := range profileKeys {
 		c.Flags().StringVar(&values[i], flagName(k.key), "", "`"+k.value+"`: "+k.help)
+		_ = c.RegisterFlagCompletionFunc(flagName(k.key), a.completeKey(k.key))
 	}
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		var keys []profile.KV
@@ -131,15 +135,32 @@ func (a *app) removeProfile(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Profile(name); err != nil {
+	gone, err := c.Profile(name)
+	if err != nil {
 		return err
 	}
 	if err := profile.RemoveSection(p.Config, "profile "+name, profile.Options{System: p.SystemConfig}); err != nil {
 		return err
 	}
 	a.note("removed profile %s", name)
-	_, err = a.reload(ctx)
-	return err
+	p.AWSCredentials = orElse(c.Defaults.CredentialsFile, p.AWSCredentials)
+	p.AWSConfig = orElse(c.Defaults.ConfigFile, p.AWSConfig)
+	err = a.restore(ctx, p, gone.Section)
+	_, failed := a.reload(ctx)
+	return errors.Join(err, failed)
+}
+
+// restore brings back what setup took out of use in the sections of a profile.
+func (a *app) restore(ctx context.Context, p daemon.Paths, section string) error {
+	if st, err := answers(ctx, a.client()); err == nil { // it may write other files than this environment names
+		p.AWSCredentials, p.AWSConfig = st.Daemon.Credentials, st.Daemon.AWSConfig
+	}
+	files := &credfile.Files{Credentials: p.AWSCredentials, Config: p.AWSConfig}
+	restored, err := files.Restore(ctx, []string{section})
+	if restored {
+		a.note("brought back what was commented out for it in the AWS files")
+	}
+	return errors.Join(err, files.Flush(ctx))
 }
 
 func (a *app) listProfiles() error {

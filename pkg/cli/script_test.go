@@ -115,6 +115,7 @@ func TestScripts(t *testing.T) {
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
 		"code": cmdCode, "exits": cmdExits, "awscalls": cmdCalls, "fault": cmdFault, "killdaemon": cmdKill,
 		"eventually": cmdEventually, "mode": cmdMode, "deleterole": cmdDeleteRole, "device": cmdDevice, "webidentity": cmdWebIdentity,
+		"skew": cmdSkew,
 	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

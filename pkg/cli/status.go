@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +16,30 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch, short bool
+	c := &cobra.Command{
 		Use:   "status [NAME...]",
 		Short: "Show identities and profiles: state, time left, errors",
+		Long: `Show identities and profiles: their state, what is left of their time as a bar,
+the next refresh, the way the credentials came, and what is wrong. A name may be a
+pattern ('prod-*'). Many profiles are counted, and those that are not fresh named,
+unless -v or names ask for all.
+
+With --watch the picture is kept up to date until Ctrl-C. Where the output is no
+terminal a new table is printed at each change; with --json a line of JSON.
+
+With --short one word is printed, or nothing where all is well: locked, mfa, expired,
+conflict or failing, of which the first that holds wins. It is for prompts: it asks a
+daemon that runs, for 50 ms at most, starts none, and exits with 0. One NAME restricts
+it to a profile, or to an identity and its profiles.`,
+		Example: "  mfad status\n  mfad status 'prod-*' --watch\n  PS1='$(mfad status --short)\\$ '",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case short:
+				return a.statusShort(cmd.Context(), watch, args)
+			case watch:
+				return a.statusWatch(cmd.Context(), args)
+			}
 			_, st, err := a.daemonStatus(cmd.Context())
 			if err != nil {
 				return err
@@ -29,6 +48,9 @@ func (a *app) statusCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.complete(true),
 	}
+	c.Flags().BoolVar(&watch, "watch", false, "go on until Ctrl-C, and show each change")
+	c.Flags().BoolVar(&short, "short", false, "print one word, or nothing: for prompts")
+	return c
 }
 
 func (a *app) status(st localapi.Status, names []string) error {
@@ -38,9 +60,16 @@ func (a *app) status(st localapi.Status, names []string) error {
 	if a.json {
 		return a.printJSON(st)
 	}
-	writeStatus(a.out, st, time.Now(), statusStyle{reasons: a.verbose, each: a.verbose || len(names) > 0})
+	writeStatus(a.out, st, time.Now(), a.statusStyle(names))
 	a.warnOtherFiles(st)
 	return nil
+}
+
+// statusStyle is how stdout's reader wants to see the status.
+func (a *app) statusStyle(names []string) statusStyle {
+	s := statusStyle{reasons: a.verbose, each: a.verbose || len(names) > 0, colour: a.colours(a.out)}
+	s.width, _ = terminalSize(a.out)
+	return s
 }
 
 // narrow keeps the named identities and profiles. A name may be a pattern as a
@@ -68,12 +97,6 @@ func narrow(st *localapi.Status, names []string) error {
 	return nil
 }
 
-// statusStyle is how much a person wants to see.
-type statusStyle struct {
-	reasons bool // why each profile is served as it is
-	each    bool // every profile, however many they are
-}
-
 // writeStatus draws the picture for a person.
 func writeStatus(w io.Writer, st localapi.Status, now time.Time, style statusStyle) {
 	if e := st.Daemon.ConfigError; e != nil {
@@ -89,8 +112,8 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time, style statusSty
 		fmt.Fprintf(w, "nothing is configured yet in %s\nhint: run: mfad identity add NAME\n", st.Daemon.Config)
 		return
 	}
-	grouped := len(st.Profiles) > crowd && !style.each
-	writeTables(w, st, now, grouped)
+	grouped := len(st.Profiles) > style.most() && !style.each
+	writeTables(w, st, now, style, grouped)
 	most := len(st.Identities) + len(st.Profiles)
 	if grouped {
 		most = complaints
@@ -133,31 +156,47 @@ func (l *list) end(what string) {
 }
 
 // writeTables draws what is left of every lifetime.
-func writeTables(w io.Writer, st localapi.Status, now time.Time, grouped bool) {
-	ids := [][]string{{"IDENTITY", "STATE", "SESSION"}}
-	for _, i := range st.Identities {
-		ids = append(ids, []string{i.Name, i.State, remaining(i.SessionExpires, i.SessionSeconds, now)})
+func writeTables(w io.Writer, st localapi.Status, now time.Time, style statusStyle, grouped bool) {
+	if len(st.Identities) > 0 {
+		style.table(w, 0, func(d detail) [][]string {
+			rows := [][]string{{"IDENTITY", "STATE", "SESSION"}}
+			for _, i := range st.Identities {
+				rows = append(rows, []string{i.Name, i.State, remaining(i.SessionExpires, i.SessionSeconds, now, d.bar)})
+			}
+			return rows
+		})
 	}
-	if len(ids) > 1 {
-		writeTable(w, ids)
-	}
-	if len(ids) > 1 && len(st.Profiles) > 0 {
+	if len(st.Identities) > 0 && len(st.Profiles) > 0 {
 		fmt.Fprintln(w)
 	}
 	switch {
 	case grouped:
-		writeGrouped(w, st.Profiles, now)
+		writeGrouped(w, st.Profiles, now, style)
 	case len(st.Profiles) > 0:
-		writeProfiles(w, st.Profiles, now)
+		writeProfiles(w, st.Profiles, now, style)
 	}
 }
 
-func writeProfiles(w io.Writer, ps []localapi.ProfileStatus, now time.Time) {
-	rows := [][]string{{"PROFILE", "STATE", "LEFT", "NEXT", "VIA"}}
-	for _, p := range ps {
-		rows = append(rows, []string{p.Name, p.State, remaining(p.Expires, p.DurationSeconds, now), next(p.NextRefresh, now), text(p.Via)})
+func writeProfiles(w io.Writer, ps []localapi.ProfileStatus, now time.Time, style statusStyle) {
+	style.table(w, 0, func(d detail) [][]string {
+		rows := [][]string{d.row([]string{"PROFILE", "STATE", "LEFT"}, "NEXT", "VIA")}
+		for _, p := range ps {
+			rows = append(rows, d.row([]string{p.Name, p.State, remaining(p.Expires, p.DurationSeconds, now, d.bar)},
+				next(p.NextRefresh, now), text(p.Via)))
+		}
+		return rows
+	})
+}
+
+// row adds to a row what there is room for.
+func (d detail) row(cells []string, next, via string) []string {
+	if d.next {
+		cells = append(cells, next)
 	}
-	writeTable(w, rows)
+	if d.via {
+		cells = append(cells, via)
+	}
+	return cells
 }
 
 // writeErrors tells what is wrong, of so many at most.
@@ -203,16 +242,21 @@ func text(s *string) string {
 	return *s
 }
 
-// remaining is a bar of what is left of a lifetime, and the time in words.
-func remaining(expires *time.Time, lifetime *int, now time.Time) string {
+// remaining is a bar of what is left of a lifetime, if it is drawn, and the time in
+// words.
+func remaining(expires *time.Time, lifetime *int, now time.Time, drawn bool) string {
 	if expires == nil || lifetime == nil {
 		return "-"
 	}
-	if !expires.After(now) {
-		return bar(0) + " ended " + short(now.Sub(*expires)) + " ago"
-	}
 	whole := time.Duration(max(*lifetime, 1)) * time.Second
-	return bar(float64(expires.Sub(now))/float64(whole)) + " " + left(*expires, now)
+	share, words := float64(expires.Sub(now))/float64(whole), left(*expires, now)
+	if !expires.After(now) {
+		share, words = 0, "ended "+short(now.Sub(*expires))+" ago"
+	}
+	if !drawn {
+		return words
+	}
+	return bar(share) + " " + words
 }
 
 const barWidth = 16
@@ -249,29 +293,6 @@ func clock(t, now time.Time) string {
 		return t.Format("15:04")
 	}
 	return t.Format("Mon 15:04")
-}
-
-// writeTable aligns columns by what a terminal shows.
-func writeTable(w io.Writer, rows [][]string) {
-	var widths []int
-	for _, r := range rows {
-		for i, cell := range r {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, r := range rows {
-		var line strings.Builder
-		for i, cell := range r {
-			line.WriteString(cell)
-			if i < len(r)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
-	}
 }
 
 func (a *app) printJSON(v any) error {

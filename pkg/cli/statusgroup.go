@@ -50,23 +50,37 @@ func groups(ps []localapi.ProfileStatus) []*group {
 	return all
 }
 
+// most is how many profiles are shown one by one.
+func (s statusStyle) most() int {
+	if s.crowd > 0 {
+		return s.crowd
+	}
+	return crowd
+}
+
 // writeGrouped draws so many profiles that nobody would read a line for each: the
 // groups, and by name those that are not fresh.
-func writeGrouped(w io.Writer, ps []localapi.ProfileStatus, now time.Time) {
-	rows := [][]string{{"PROFILES", "IDENTITY", "STATE", "LEFT AT LEAST", "NEXT", "VIA"}}
+func writeGrouped(w io.Writer, ps []localapi.ProfileStatus, now time.Time, style statusStyle) {
 	all := groups(ps)
 	slices.SortStableFunc(all, func(a, b *group) int { return cmp.Compare(a.identity, b.identity) })
-	for _, g := range all {
-		rows = append(rows, []string{strconv.Itoa(g.count), g.identity, g.state,
-			remaining(g.first.Expires, g.first.DurationSeconds, now), next(g.next, now), g.via})
-	}
-	writeTable(w, rows)
+	style.table(w, 1, func(d detail) [][]string {
+		least := "LEFT AT LEAST"
+		if !d.bar {
+			least = "LEFT"
+		}
+		rows := [][]string{d.row([]string{"PROFILES", "IDENTITY", "STATE", least}, "NEXT", "VIA")}
+		for _, g := range all {
+			rows = append(rows, d.row([]string{strconv.Itoa(g.count), g.identity, g.state,
+				remaining(g.first.Expires, g.first.DurationSeconds, now, d.bar)}, next(g.next, now), g.via))
+		}
+		return rows
+	})
 	stale := slices.DeleteFunc(slices.Clone(ps), func(p localapi.ProfileStatus) bool { return p.State == "fresh" })
-	if shown := stale[:min(len(stale), crowd)]; len(shown) > 0 {
+	if shown := stale[:min(len(stale), style.most())]; len(shown) > 0 {
 		fmt.Fprintln(w)
-		writeProfiles(w, shown, now)
+		writeProfiles(w, shown, now, style)
 	}
-	if more := len(stale) - crowd; more > 0 {
+	if more := len(stale) - style.most(); more > 0 {
 		fmt.Fprintf(w, "… and %d more that are not fresh\n", more)
 	}
 	fmt.Fprintf(w, "\nby name: mfad status -v, or some: mfad status '%s*'\n", ps[0].Name[:1])

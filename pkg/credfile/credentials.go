@@ -225,7 +225,7 @@ func shadowed(path string, line int, key, label string) *creds.Error {
 		what = " keeps the AWS SDKs from using what mfad writes"
 	}
 	return conflict(path, line, key+" in "+label+what,
-		"delete that line or put # before it, or run: mfad import aws-config")
+		"delete that line or put # before it, or run: mfad setup")
 }
 
 // sectionKeys gives the lines of a section, in their order.

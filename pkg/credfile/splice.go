@@ -111,9 +111,10 @@ func spliceSection(out []byte, d *document, i int, e *edit, before *inifile.Line
 
 // removes tells whether section i goes, header and all. It stays where some tool
 // would then read the section below as part of the one above: botocore where the
-// next header is indented, the AWS SDKs where it is none to them.
+// next header is indented, the AWS SDKs where it is none to them; and where it
+// still holds lines of the user's that are out of use.
 func (e *edit) removes(d *document, i int) bool {
-	if !e.bare || len(e.set) > 0 || d.left(i, e.drop) > 0 {
+	if !e.bare || len(e.set) > 0 || d.left(i, e.drop) > 0 || d.hasDisabled(i) {
 		return false
 	}
 	if i+1 == len(d.Sections) {

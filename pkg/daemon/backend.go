@@ -33,6 +33,7 @@ func timeout(seconds float64, unset time.Duration) time.Duration {
 // Credentials implements [localapi.Backend].
 func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest, talk localapi.Talk) (_ localapi.Process, err error) {
 	defer func() { d.tell(ctx, r, err) }()
+	d.windows.seen(localapi.DisplayOf(ctx))
 	p, err := d.servable(r.Profile)
 	if err != nil {
 		return localapi.Process{}, err

@@ -32,6 +32,7 @@ func (d *Daemon) load() error {
 		return err
 	}
 	d.desk.Configure(settings(c))
+	d.windows.attend(c.IdentityNames())
 	if ready {
 		d.configure()
 	}
@@ -83,7 +84,7 @@ func role(p *profile.Profile) creds.Role {
 // is one, and a terminal.
 func methods(c *profile.Config) []mfa.Method {
 	if c.Defaults.Prompt == nil {
-		return []mfa.Method{mfa.Process, mfa.Terminal}
+		return []mfa.Method{mfa.Process, mfa.Terminal, mfa.Dialog}
 	}
 	var ms []mfa.Method
 	for _, m := range c.Defaults.Prompt {
@@ -118,25 +119,35 @@ func (d *Daemon) client(region string) (*awsapi.Client, error) {
 	if cl := d.clients[region]; cl != nil {
 		return cl, nil
 	}
-	def := d.config.Defaults
-	e := awsapi.Endpoint{
-		Region: region, Clock: &d.clock,
-		URL: first(def.EndpointURL, d.Getenv("AWS_ENDPOINT_URL")), STS: first(def.EndpointURLSTS, d.Getenv("AWS_ENDPOINT_URL_STS")),
-		IAM:      first(def.EndpointURLIAM, d.Getenv("AWS_ENDPOINT_URL_IAM")),
-		CABundle: first(def.CABundle, d.Getenv("AWS_CA_BUNDLE")),
-		FIPS:     flag(def.UseFIPS, d.Getenv("AWS_USE_FIPS_ENDPOINT")), DualStack: flag(def.UseDualStack, d.Getenv("AWS_USE_DUALSTACK_ENDPOINT")),
-		HTTPSProxy: def.HTTPSProxy, NoProxy: def.NoProxy, Observe: d.observe,
+	e, err := Endpoint(d.config.Defaults, d.Getenv)
+	if err != nil {
+		return nil, err
 	}
-	for _, url := range []string{e.URL, e.STS, e.IAM} {
-		if err := profile.CheckEndpoint(url); url != "" && err != nil {
-			return nil, &creds.Error{Code: creds.CodeConfig, Op: "the AWS endpoint " + url + " is not used", Hint: "use https, or an address of this machine", Err: err}
-		}
-	}
+	e.Region, e.Clock, e.Observe = region, &d.clock, d.observe
 	cl, err := awsapi.New(e)
 	if err == nil {
 		d.clients[region] = cl
 	}
 	return cl, err
+}
+
+// Endpoint says where and how a daemon reaches AWS, by its config and, below that,
+// its environment. The region is left open. An address that would not be used is a
+// [creds.CodeConfig] error.
+func Endpoint(def profile.Defaults, getenv func(string) string) (awsapi.Endpoint, error) {
+	e := awsapi.Endpoint{
+		URL: first(def.EndpointURL, getenv("AWS_ENDPOINT_URL")), STS: first(def.EndpointURLSTS, getenv("AWS_ENDPOINT_URL_STS")),
+		IAM:      first(def.EndpointURLIAM, getenv("AWS_ENDPOINT_URL_IAM")),
+		CABundle: first(def.CABundle, getenv("AWS_CA_BUNDLE")),
+		FIPS:     flag(def.UseFIPS, getenv("AWS_USE_FIPS_ENDPOINT")), DualStack: flag(def.UseDualStack, getenv("AWS_USE_DUALSTACK_ENDPOINT")),
+		HTTPSProxy: def.HTTPSProxy, NoProxy: def.NoProxy,
+	}
+	for _, url := range []string{e.URL, e.STS, e.IAM} {
+		if err := profile.CheckEndpoint(url); url != "" && err != nil {
+			return e, &creds.Error{Code: creds.CodeConfig, Op: "the AWS endpoint " + url + " is not used", Hint: "use https, or an address of this machine", Err: err}
+		}
+	}
+	return e, nil
 }
 
 // flag reads an AWS boolean, which the SDKs take in any case.

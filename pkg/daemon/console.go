@@ -40,6 +40,7 @@ type consoleLogin struct {
 
 // Console implements [localapi.Backend].
 func (d *Daemon) Console(ctx context.Context, r localapi.ConsoleRequest, talk localapi.Talk) (localapi.ConsoleAnswer, error) {
+	d.windows.seen(localapi.DisplayOf(ctx))
 	l, err := d.consoleLogin(r, talk)
 	if err != nil {
 		return localapi.ConsoleAnswer{}, err

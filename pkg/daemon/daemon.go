@@ -40,6 +40,10 @@ type Options struct {
 	// Desktop shows notifications. Nil: the user's own, and none where Keyring is
 	// set, since such a daemon works for no user.
 	Desktop Desktop
+	// Dialogs opens windows to ask for a code, and Presence tells when nobody would
+	// see them. Nil: as with Desktop; with Dialogs alone somebody always would.
+	Dialogs  Dialogs
+	Presence Presence
 	// CodeStep is how long an MFA device shows a code; zero means 30 s, as AWS's
 	// devices have it. A simulated AWS may be faster.
 	CodeStep time.Duration
@@ -67,7 +71,10 @@ type Daemon struct {
 	sink    *sink
 	audit   *audit.Log
 	herald  *herald       // nil: nothing is shown
+	windows *windows      // nil: none opens
 	asked   chan struct{} // gets one when a client comes; capacity 1
+
+	glance glance
 
 	configuring sync.Mutex // held while the engine takes a config; taken before mu
 
@@ -78,6 +85,7 @@ type Daemon struct {
 	clients map[string]*awsapi.Client
 	keyring openKeyring
 	users   map[string]string // by identity: the ARN of the user whose key the keyring holds, empty if not known
+	keyless map[string]bool   // identities whose key the keyring was found not to hold
 	locked  bool
 	logins  int           // under way
 	relock  bool          // they suspended a lock
@@ -116,7 +124,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	d := &Daemon{
 		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(),
 		config:  &profile.Config{Path: o.Paths.Config},
-		clients: map[string]*awsapi.Client{}, users: map[string]string{}, changed: make(chan struct{}), asked: make(chan struct{}, 1),
+		clients: map[string]*awsapi.Client{}, users: map[string]string{}, keyless: map[string]bool{}, changed: make(chan struct{}), asked: make(chan struct{}, 1),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
 	}
 	if o.CodeStep > 0 {
@@ -129,8 +137,15 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	if o.Desktop == nil && o.Keyring == nil {
 		o.Desktop = notify.New(o.Getenv)
 	}
+	if o.Dialogs == nil && o.Keyring == nil {
+		d.Dialogs, d.Presence = screen{o.Getenv}, screen{o.Getenv}
+	}
+	if d.Dialogs != nil {
+		d.windows = d.newWindows()
+	}
 	if o.Desktop != nil {
 		d.herald = newHerald(o.Desktop, o.Log, d.statusChanged, d.heals)
+		d.herald.answer = d.answered
 	}
 	return d
 }
@@ -155,6 +170,10 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	parts.Go(func() { d.giveBack(ctx) })
 	if d.herald != nil {
 		parts.Go(func() { d.herald.run(ctx) })
+		parts.Go(func() { d.remind(ctx) })
+	}
+	if d.windows != nil {
+		parts.Go(func() { d.windows.run(ctx) })
 	}
 	err := serve(ctx)
 	cancel()

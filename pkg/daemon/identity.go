@@ -2,10 +2,8 @@ package daemon
 
 import (
 	"context"
-	"slices"
 	"strings"
 
-	"github.com/mfad/mfad/pkg/awsapi"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/profile"
@@ -18,7 +16,7 @@ func (d *Daemon) AddIdentity(ctx context.Context, r localapi.IdentityRequest) (l
 	if err := checkKey(key); err != nil {
 		return localapi.IdentityAnswer{}, err
 	}
-	if err := d.freeForKey(ctx, r.Name); err != nil {
+	if err := d.freeForKey(ctx, r, key); err != nil {
 		return localapi.IdentityAnswer{}, err
 	}
 	answer := localapi.IdentityAnswer{MFASerial: r.MFASerial}
@@ -69,11 +67,14 @@ func checkKey(key creds.Credentials) error {
 }
 
 // freeForKey refuses to replace a key that is there.
-func (d *Daemon) freeForKey(ctx context.Context, name string) error {
-	_, err := d.longTerm(ctx, name)
+func (d *Daemon) freeForKey(ctx context.Context, r localapi.IdentityRequest, key creds.Credentials) error {
+	have, err := d.longTerm(ctx, r.Name)
 	switch creds.CodeOf(err) {
 	case "":
-		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + name + " has a key already", Hint: "run: mfad identity remove " + name}
+		if r.Again && have.AccessKeyID == key.AccessKeyID && have.SecretAccessKey.Equal(key.SecretAccessKey) {
+			return nil
+		}
+		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + r.Name + " has a key already", Hint: "run: mfad identity remove " + r.Name}
 	case creds.CodeKeyNotFound:
 		return nil
 	}
@@ -88,36 +89,25 @@ func (d *Daemon) verify(ctx context.Context, r localapi.IdentityRequest, key *cr
 		return err
 	}
 	ctx = about(ctx, subject{identity: r.Name})
-	who, err := cl.CallerIdentity(ctx, *key)
+	who, err := owner(ctx, cl, *key)
 	if err != nil {
 		return err
-	}
-	if strings.HasSuffix(who.ARN, ":root") {
-		return &creds.Error{Code: creds.CodeUsage, Op: "this is a root key, and mfad does not take those",
-			Hint: "make an IAM user with a key of its own, and delete the root key"}
 	}
 	key.Principal, answer.UserARN = who.ARN, who.ARN
 	if answer.MFASerial != "" {
 		return nil
 	}
-	devices, err := cl.Devices(ctx, *key)
-	if err != nil {
-		return &creds.Error{Code: creds.CodeOf(err), Op: "AWS does not tell which MFA devices the user has",
-			Hint: "add --mfa-serial ARN (console: IAM, Users, Security credentials)", Err: err}
+	if who.askDevices(ctx, cl, *key); who.Hidden != nil {
+		return who.Hidden
 	}
-	answer.Skipped = slices.DeleteFunc(slices.Clone(devices), func(s string) bool { return !awsapi.IsFIDO(s) })
-	devices = slices.DeleteFunc(devices, awsapi.IsFIDO)
-	switch len(devices) {
+	answer.Skipped = who.FIDO
+	switch len(who.Devices) {
 	case 0:
-		op := "the user has no MFA device"
-		if len(answer.Skipped) > 0 {
-			op = "the user has only FIDO devices, and AWS takes those in the console only"
-		}
-		return &creds.Error{Code: creds.CodeMFADevice, Op: op, Hint: "register a virtual (TOTP) device for " + who.ARN}
+		return who.NoDevice()
 	case 1:
-		answer.MFASerial = devices[0]
+		answer.MFASerial = who.Devices[0]
 	default:
-		answer.Devices = devices
+		answer.Devices = who.Devices
 	}
 	return nil
 }

@@ -162,6 +162,10 @@ func (d *Daemon) longTerm(ctx context.Context, identity string) (creds.Credentia
 	text, err := kr.Get(ctx, keyName(identity))
 	if err != nil {
 		if creds.CodeOf(err) == creds.CodeKeyNotFound {
+			d.mu.Lock()
+			delete(d.users, identity)
+			d.keyless[identity] = true
+			d.mu.Unlock()
 			return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyNotFound, Op: "the keyring holds no key of identity " + identity,
 				Hint: "run: mfad identity add " + identity}
 		}
@@ -174,8 +178,19 @@ func (d *Daemon) longTerm(ctx context.Context, identity string) (creds.Credentia
 	}
 	d.mu.Lock()
 	d.users[identity] = item.UserARN
+	delete(d.keyless, identity)
 	d.mu.Unlock()
 	return creds.Credentials{AccessKeyID: item.AccessKeyID, SecretAccessKey: creds.NewSecret(item.SecretAccessKey), Principal: item.UserARN}, nil
+}
+
+// hasKeyLocked tells whether the keyring held the identity's key when it was last
+// asked for it; nil: it was not.
+func (d *Daemon) hasKeyLocked(identity string) *bool {
+	_, has := d.users[identity]
+	if !has && !d.keyless[identity] {
+		return nil
+	}
+	return &has
 }
 
 // storeKey puts an identity's key into the keyring.
@@ -197,6 +212,7 @@ func (d *Daemon) storeKey(ctx context.Context, identity string, key creds.Creden
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.users[identity] = key.Principal
+	delete(d.keyless, identity)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 // Login implements [localapi.Backend].
 func (d *Daemon) Login(ctx context.Context, r localapi.LoginRequest, talk localapi.Talk) (localapi.Outcome, error) {
+	d.windows.seen(localapi.DisplayOf(ctx))
 	c, err := d.inForce()
 	if err != nil {
 		return localapi.Outcome{}, err

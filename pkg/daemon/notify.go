@@ -31,6 +31,8 @@ const (
 type Desktop interface {
 	Show(ctx context.Context, n notify.Notification, replaces notify.ID) (notify.ID, error)
 	Withdraw(ctx context.Context, id notify.ID) error
+	// Answers gives what the person does with what is shown; nil: never anything.
+	Answers() <-chan notify.Answer
 	Close()
 }
 
@@ -54,9 +56,10 @@ type notice struct {
 type herald struct {
 	desktop Desktop
 	log     *slog.Logger
-	changed func() <-chan struct{}             // closes when what heals tells may have changed
-	heals   func() (mended func(trouble) bool) // a look at how things stand now
-	wake    chan struct{}                      // capacity 1
+	changed func() <-chan struct{}                    // closes when what heals tells may have changed
+	heals   func() (mended func(trouble) bool)        // a look at how things stand now
+	answer  func(identity string, typed creds.Secret) // a button was pressed, or a code typed; nil: nobody cares
+	wake    chan struct{}                             // capacity 1
 
 	mu      sync.Mutex // guards what follows
 	told    map[telling]time.Time
@@ -83,6 +86,9 @@ func (h *herald) report(t trouble) {
 	maps.DeleteFunc(h.told, func(k telling, at time.Time) bool { return k.code != creds.CodeLocked && now.Sub(at) >= quiet })
 	m := h.matterLocked(t)
 	n, key := h.notices[m], telling{t.profile, t.code}
+	if m.kind == endsSoon {
+		key.profile = "identity " + t.identity + t.text // no profile has a blank in its name
+	}
 	if m.kind == lockedUp { // once for each lock: whoever locked knows why
 		key.profile = ""
 	}
@@ -133,7 +139,7 @@ func (h *herald) nudge() {
 }
 
 func (h *herald) matterLocked(t trouble) matter {
-	m := matter{kindOf(t.code), t.identity}
+	m := matter{t.kind(), t.identity}
 	if m.kind == keyringTrouble || m.kind == lockedUp {
 		return matter{kind: m.kind}
 	}
@@ -169,9 +175,23 @@ func (h *herald) run(ctx context.Context) {
 		select {
 		case <-changed:
 		case <-later:
+		case a := <-h.desktop.Answers():
+			h.answered(a)
 		case <-h.wake:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// answered passes on what a person did with a notification that wants a code. What
+// nobody shows any more, and what another program made up, has no notice.
+func (h *herald) answered(a notify.Answer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for m, n := range h.notices {
+		if n.id == a.ID && !a.ID.IsZero() && len(n.troubles) > 0 && (m.kind == wantsCode || m.kind == endsSoon) && h.answer != nil {
+			go h.answer(n.troubles[0].identity, a.Reply)
 		}
 	}
 }
@@ -281,10 +301,10 @@ func (d *Daemon) tell(ctx context.Context, r localapi.CredentialsRequest, err er
 		return
 	}
 	c := d.conf()
-	if c.Defaults.Prompt != nil && !slices.Contains(c.Defaults.Prompt, "notification") {
+	if !d.mayNotify() {
 		return
 	}
-	if p := c.Profiles[r.Profile]; p != nil {
+	if p := c.Profiles[r.Profile]; p != nil && !(kindOf(creds.CodeOf(err)) == wantsCode && d.windows.resting(p.Identity)) {
 		d.herald.report(trouble{profile: p.Name, identity: p.Identity, program: first(localapi.CallerOf(ctx).Program, "a program"),
 			code: creds.CodeOf(err), text: err.Error(), hint: creds.HintOf(err)})
 	}
@@ -293,15 +313,20 @@ func (d *Daemon) tell(ctx context.Context, r localapi.CredentialsRequest, err er
 // heals looks at what has been mended since it failed. Behind a lock nothing
 // else is worth a word.
 func (d *Daemon) heals() func(trouble) bool {
-	picture, now := d.engine.Status(), d.clock.Now()
+	picture, now, asked := d.engine.Status(), d.clock.Now(), map[string]bool{}
+	for identity := range d.desk.Questions() {
+		asked[identity] = true
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	locked, config, opened := d.locked, d.config, d.keyring.ready && d.keyring.err == nil
 	return func(t trouble) bool {
 		p, id := picture.Profiles[t.profile], picture.Identities[t.identity]
-		switch k := kindOf(t.code); {
+		switch k := t.kind(); {
 		case k == lockedUp:
 			return !locked
+		case k == endsSoon:
+			return locked || config.Identities[t.identity] == nil || !asked[t.identity]
 		case locked || config.Profiles[t.profile] == nil || p.Current.UsableAt(now):
 			return true
 		case k == keyringTrouble:

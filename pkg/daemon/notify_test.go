@@ -22,6 +22,8 @@ type fakeDesktop struct {
 	fails  error
 	frozen bool // it can change nothing, as macOS
 
+	answers chan notify.Answer
+
 	mu    sync.Mutex
 	calls []string // each with the time since the test's begin
 	begun time.Time
@@ -62,6 +64,8 @@ func (f *fakeDesktop) Withdraw(_ context.Context, id notify.ID) error {
 
 func (f *fakeDesktop) Close() {}
 
+func (f *fakeDesktop) Answers() <-chan notify.Answer { return f.answers }
+
 // saw compares what has been shown and taken back since the last saw.
 func (f *fakeDesktop) saw(t *testing.T, want ...string) {
 	t.Helper()
@@ -87,7 +91,7 @@ type street struct {
 // cry runs a test with a herald, in a bubble.
 func cry(t *testing.T, f *fakeDesktop, test func(t *testing.T, s *street)) {
 	synctest.Test(t, func(t *testing.T) {
-		f.begun = time.Now()
+		f.begun, f.answers = time.Now(), make(chan notify.Answer) // of the bubble
 		s := &street{desktop: f, changes: make(chan struct{}), mended: map[string]bool{}}
 		s.herald = newHerald(f, slog.New(slog.DiscardHandler),
 			func() <-chan struct{} { s.mu.Lock(); defer s.mu.Unlock(); return s.changes },
@@ -284,6 +288,56 @@ func TestTheDaemonsEndTakesAllBack(t *testing.T) {
 	if n := len(f.calls); n != 2 || f.calls[1] != "1m0s 1: gone" {
 		t.Errorf("the desktop saw %q, want the notification and its end", f.calls)
 	}
+}
+
+// TestANotificationIsAnswered by whoever sees it, and by nobody else.
+func TestANotificationIsAnswered(t *testing.T) {
+	f := &fakeDesktop{}
+	cry(t, f, func(t *testing.T, s *street) {
+		given := make(chan string, 1)
+		s.answer = func(identity string, typed creds.Secret) { given <- identity + " " + typed.Reveal() }
+		s.fails("prod", needed)
+		s.fails("other", creds.CodeAccessDenied)
+		time.Sleep(time.Minute)
+		for _, tt := range []struct {
+			id    uint32
+			typed string
+			want  string
+		}{
+			{1, "", "corp "}, {1, "123456", "corp 123456"}, {7, "123456", ""}, {0, "", ""},
+		} {
+			a := notify.Answer{ID: notify.ID{Number: tt.id}}
+			if tt.typed != "" {
+				a.Reply = creds.NewSecret(tt.typed)
+			}
+			f.answers <- a
+			synctest.Wait()
+			got := ""
+			select {
+			case got = <-given:
+			default:
+			}
+			if got != tt.want && !(tt.id == 1 && got == "") { // which of the two came first is not said
+				t.Errorf("answer %d %q: %q, want %q", tt.id, tt.typed, got, tt.want)
+			}
+		}
+	})
+}
+
+// TestASessionThatEndsSoon is told three times, in its place, until the code came.
+func TestASessionThatEndsSoon(t *testing.T) {
+	cry(t, &fakeDesktop{}, func(t *testing.T, s *street) {
+		ends := time.Date(2026, 3, 2, 14, 35, 0, 0, time.Local)
+		for range 30 {
+			for _, which := range []string{"0", "0", "1"} {
+				s.report(trouble{identity: "corp", code: needed, ends: ends, text: which, hint: "run: mfad login corp"})
+			}
+			time.Sleep(10 * time.Second)
+		}
+		const text = "1: mfad: corp wants a code | its MFA session ends at 14:35; until then everything goes on | run: mfad login corp"
+		s.mend(true, string(needed))
+		s.desktop.saw(t, "1s "+text, "5m0s 1: gone")
+	})
 }
 
 func TestWhatIsNotTold(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 // Role implements [localapi.Backend].
 func (d *Daemon) Role(ctx context.Context, r localapi.RoleRequest, talk localapi.Talk) (localapi.RoleAnswer, error) {
+	d.windows.seen(localapi.DisplayOf(ctx))
 	c, err := d.inForce()
 	if err != nil {
 		return localapi.RoleAnswer{}, err

@@ -36,7 +36,8 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 		Schema: 1,
 		Daemon: localapi.DaemonStatus{
 			PID: os.Getpid(), Version: d.Version, Started: d.started.UTC().Truncate(time.Second), ConfigError: configError(d.cfgErr), FilesError: localapi.WireError(d.sink.lost()),
-			Config: c.Path, Credentials: first(c.Defaults.CredentialsFile, d.Paths.AWSCredentials), Locked: d.locked,
+			Config: c.Path, Credentials: first(c.Defaults.CredentialsFile, d.Paths.AWSCredentials), AWSConfig: first(c.Defaults.ConfigFile, d.Paths.AWSConfig),
+			Locked:  d.locked,
 			Keyring: localapi.KeyringStatus{Kind: d.keyring.kind, New: isNew(d.keyring.store), Error: localapi.WireError(d.keyring.err)},
 		},
 		Identities: []localapi.IdentityStatus{}, Profiles: []localapi.ProfileStatus{},
@@ -44,7 +45,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 	for _, name := range c.IdentityNames() {
 		id, is := c.Identities[name], picture.Identities[name]
 		s := localapi.IdentityStatus{
-			Name: name, UserARN: optional(d.users[name]), MFASerial: optional(id.MFASerial), State: string(is.State),
+			Name: name, UserARN: optional(d.users[name]), MFASerial: optional(id.MFASerial), HasKey: d.hasKeyLocked(name), State: string(is.State),
 			SessionExpires: moment(is.Session.Expires), Error: localapi.WireError(is.Err),
 		}
 		if !is.Session.IsZero() {

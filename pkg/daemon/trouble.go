@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/notify"
@@ -22,6 +23,15 @@ type trouble struct {
 	program           string // who got no credentials
 	code              creds.Code
 	text, hint        string
+	ends              time.Time // of an identity's session, whose successor wants a code; there is no profile then
+}
+
+// kind is what the trouble has in common with others.
+func (t trouble) kind() kind {
+	if !t.ends.IsZero() {
+		return endsSoon
+	}
+	return kindOf(t.code)
 }
 
 // kind is what the troubles of one notification have in common.
@@ -33,11 +43,12 @@ const (
 	refusal
 	keyringTrouble
 	lockedUp
+	endsSoon
 )
 
 func kindOf(c creds.Code) kind {
 	switch c {
-	case creds.CodeMFARequired, creds.CodeMFARejected, creds.CodeMFAUsedCode, creds.CodeMFADevice, creds.CodeMFAProcess:
+	case creds.CodeMFARequired, creds.CodeMFABadCode, creds.CodeMFARejected, creds.CodeMFAUsedCode, creds.CodeMFADevice, creds.CodeMFAProcess:
 		return wantsCode
 	case creds.CodeAccessDenied, creds.CodeInvalidKey, creds.CodeClockSkew, creds.CodeDuration, creds.CodeRefused:
 		return refusal
@@ -55,7 +66,11 @@ func message(k kind, ts []trouble) notify.Notification {
 	if hint == "" || slices.ContainsFunc(ts, func(t trouble) bool { return t.hint != hint }) {
 		hint = "run: mfad status"
 	}
-	return notify.Notification{Title: title(k, ts), Body: whatFailed(k, ts) + "\n" + cut(hint)}
+	n := notify.Notification{Title: title(k, ts), Body: whatFailed(k, ts) + "\n" + cut(hint)}
+	if k == wantsCode || k == endsSoon {
+		n.Button, n.Reply = "Enter code", "123456"
+	}
+	return n
 }
 
 func title(k kind, ts []trouble) string {
@@ -64,6 +79,8 @@ func title(k kind, ts []trouble) string {
 		whose, need = fmt.Sprintf("%d profiles", len(ts)), "need"
 	}
 	switch {
+	case k == endsSoon:
+		return "mfad: " + ts[0].identity + " wants a code"
 	case k == wantsCode:
 		return "mfad: " + whose + " " + need + " a code"
 	case k == refusal:
@@ -78,6 +95,9 @@ func title(k kind, ts []trouble) string {
 
 // whatFailed is one line.
 func whatFailed(k kind, ts []trouble) string {
+	if k == endsSoon {
+		return "its MFA session ends at " + ts[0].ends.Local().Format("15:04") + "; until then everything goes on"
+	}
 	if len(ts) == 1 {
 		what := ts[0].program + " got no credentials"
 		if k == lockedUp || k == keyringTrouble { // else the title names the profile

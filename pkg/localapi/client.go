@@ -22,6 +22,8 @@ type Client struct {
 	// Version is sent along; Mismatch, if set, is told a daemon's other one.
 	Version  string
 	Mismatch func(daemon string)
+	// Display is where this process's person can be asked; nil: nowhere.
+	Display mfa.Display
 
 	http http.Client
 	told sync.Once // Mismatch
@@ -155,6 +157,9 @@ func (c *Client) send(ctx context.Context, path string, body any, accept string)
 	}
 	req.Header.Set("Accept", accept)
 	req.Header.Set(VersionHeader, c.Version)
+	if c.Display.Graphical() {
+		req.Header.Set(DisplayHeader, displayHeader(c.Display))
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, gone(ctx, err)

@@ -45,6 +45,7 @@ func (w willing) Reload(context.Context) error                 { return w.err }
 func (w willing) Status(context.Context) (Status, <-chan struct{}) {
 	return Status{}, nil
 }
+func (w willing) Glance() Status { return Status{} }
 
 // bodies are the requests of the calls that take one.
 func bodies() map[string]reflect.Type {
@@ -103,7 +104,7 @@ func FuzzBodies(f *testing.F) {
 	for _, h := range []string{"Origin: null\r\n", "Referer: http://evil.example/\r\n", "Content-Type: text/plain\r\n", "Mfad-Version: \xff\r\n", "Origin:\r\n", "Expect: 100-continue\r\n"} {
 		f.Add(head("POST /v1/credentials", h), []byte("{}"), uint8(0))
 	}
-	for _, line := range []string{"GET /v1/status", "GET /v1/events", "GET /", "GET /v1/credentials", "POST /v1/status", "PUT /v1/lock", "POST //v1/lock", "POST /v2/x", "POST http://mfad/v1/lock", "HEAD /v1/status", "POST /v1/lock?x=1", "POST /v1/%6cock"} {
+	for _, line := range []string{"GET /v1/status", "GET /v1/events", "GET /v1/short?name=[", "GET /", "GET /v1/credentials", "POST /v1/status", "PUT /v1/lock", "POST //v1/lock", "POST /v2/x", "POST http://mfad/v1/lock", "HEAD /v1/status", "POST /v1/lock?x=1", "POST /v1/%6cock"} {
 		f.Add(head(line, ""), []byte(nil), uint8(3))
 	}
 	f.Add("POST /v1/credentials HTTP/1.1\r\nHost: evil.example\r\n", []byte("{}"), uint8(0))

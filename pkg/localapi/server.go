@@ -32,6 +32,8 @@ type Backend interface {
 	Reload(ctx context.Context) error
 	// Status gives the present picture and a channel that closes when it changes.
 	Status(ctx context.Context) (Status, <-chan struct{})
+	// Glance gives what is known now: it waits for nothing, and has no keyring looked at.
+	Glance() Status
 }
 
 // Talk lets a backend speak to the client's person while a request runs. The
@@ -76,6 +78,7 @@ func NewServer(b Backend, version string) *Server {
 		st, _ := b.Status(r.Context())
 		answer(w, st)
 	})
+	s.mux.HandleFunc("GET /v1/short", s.short)
 	s.mux.HandleFunc("GET /v1/events", s.events)
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, &creds.Error{Code: creds.CodeUsage, Op: "there is no " + r.Method + " " + r.URL.Path,
@@ -94,7 +97,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	s.mux.ServeHTTP(w, r)
+	s.mux.ServeHTTP(w, withDisplay(r))
 }
 
 // Serve answers on l until ctx ends, then lets running requests finish for a

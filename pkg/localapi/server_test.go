@@ -32,6 +32,7 @@ func (b *backend) Credentials(ctx context.Context, r CredentialsRequest, talk Ta
 	return b.credentials(ctx, r, talk)
 }
 func (b *backend) Status(context.Context) (Status, <-chan struct{}) { return b.status, b.changed }
+func (b *backend) Glance() Status                                   { return b.status }
 func (b *backend) Reload(context.Context) error                     { return nil }
 
 // serve runs a server on a real socket and gives its path.

@@ -162,6 +162,8 @@ type IdentityRequest struct {
 	MFASerial       string `json:"mfa_serial,omitempty"`
 	Region          string `json:"region,omitempty"`
 	NoVerify        bool   `json:"no_verify,omitempty"`
+	// Again takes a key that the identity has already, if it is this one.
+	Again bool `json:"again,omitempty"`
 }
 
 // IdentityAnswer tells what was added, or which devices there are to choose
@@ -227,6 +229,7 @@ type DaemonStatus struct {
 	FilesError  *Error        `json:"files_error"`  // the last day's write of another program's that could not be merged
 	Config      string        `json:"config"`
 	Credentials string        `json:"credentials_file"`
+	AWSConfig   string        `json:"config_file"` // AWS's
 	Locked      bool          `json:"locked"`
 	Keyring     KeyringStatus `json:"keyring"`
 }
@@ -243,6 +246,7 @@ type IdentityStatus struct {
 	Name           string        `json:"name"`
 	UserARN        *string       `json:"user_arn"`
 	MFASerial      *string       `json:"mfa_serial"`
+	HasKey         *bool         `json:"has_key"` // the keyring holds the identity's key; null: not looked yet, or it needs none
 	State          string        `json:"state"`
 	SessionExpires *time.Time    `json:"session_expires"`
 	SessionSeconds *int          `json:"session_duration_seconds"` // the present session's lifetime

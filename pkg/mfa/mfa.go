@@ -21,11 +21,17 @@ type Settings struct {
 	Serial string
 	// Process is a command line for sh -c that prints a code; empty: none.
 	Process string
+	// Generate gives the device's present code, from a stored seed; nil: there is
+	// none. It takes Process's place.
+	Generate func(context.Context) (creds.Secret, error)
 	// Unattended tells that Process needs no person and may run at any time.
 	Unattended bool
-	// Methods are tried in this order; see [Terminal] and [Process].
+	// Methods are tried in this order; see [Terminal], [Process] and [Dialog].
 	Methods []Method
 }
+
+// hasProgram tells whether codes can come without anybody typing them.
+func (s Settings) hasProgram() bool { return s.Process != "" || s.Generate != nil }
 
 // Method is a way to ask.
 type Method string
@@ -34,6 +40,7 @@ type Method string
 const (
 	Terminal Method = "terminal"
 	Process  Method = "process"
+	Dialog   Method = "dialog"
 )
 
 // Question is what a person is told.
@@ -88,6 +95,7 @@ type question struct {
 	reason  string
 	offers  []*offer
 	seats   []*Seat // in order of arrival
+	window  *Seat   // of whoever can open a dialog; nil: nobody
 	asked   *Seat   // whose person is being asked
 	broken  error   // why the program gave no code for this question
 	changed chan struct{}
@@ -194,10 +202,11 @@ func (d *Desk) CanAsk(identity string) bool {
 
 func (d *Desk) canAskLocked(identity string) bool {
 	q, s := d.questionLocked(identity), d.settings[identity]
-	if q.sent || len(q.offers) > 0 || s.Process != "" && slices.Contains(s.Methods, Process) && q.broken == nil {
+	if q.sent || len(q.offers) > 0 || s.hasProgram() && slices.Contains(s.Methods, Process) && q.broken == nil {
 		return true
 	}
-	return slices.Contains(s.Methods, Terminal) && slices.ContainsFunc(q.seats, func(s *Seat) bool { return s.canAsk })
+	return slices.Contains(s.Methods, Terminal) && slices.ContainsFunc(q.seats, func(s *Seat) bool { return s.canAsk }) ||
+		slices.Contains(s.Methods, Dialog) && q.window != nil && q.window.ready > Away
 }
 
 // Questions gives the questions that are open and wait for a person.

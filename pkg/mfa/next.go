@@ -73,7 +73,7 @@ func (d *Desk) processUnlessMoot(ctx context.Context, identity string, set Setti
 		for ctx.Err() == nil {
 			d.mu.Lock()
 			q := d.questionLocked(identity)
-			moot := len(q.offers) > 0 || d.settings[identity].Process != set.Process || d.methodLocked(identity) != Process
+			moot := len(q.offers) > 0 || d.settings[identity].Process != set.Process || d.settings[identity].hasProgram() != set.hasProgram() || d.methodLocked(identity) != Process
 			changed := q.changed
 			d.mu.Unlock()
 			if moot {

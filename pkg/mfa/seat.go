@@ -2,14 +2,46 @@ package mfa
 
 import "slices"
 
-// Seat is a client that waits for an identity's code.
+// Seat is a client that waits for an identity's code, or who opens dialogs.
 type Seat struct {
 	desk     *Desk
 	identity string
 	profile  string
 	canAsk   bool
 	eager    bool
+	ready    Readiness // of who opens dialogs
 	events   chan Event
+}
+
+// Readiness is when whoever opens dialogs would open one.
+type Readiness int
+
+// From never to always.
+const (
+	Away       Readiness = iota // never: nobody sits there, or has just declined
+	ForClients                  // where a client waits
+	Always                      // also where the daemon wants the code by itself
+)
+
+// Attend is the seat of whoever opens dialogs for an identity's question; there is
+// one for each. It does not count as waiting. It begins [Away].
+func (d *Desk) Attend(identity string) *Seat {
+	s := &Seat{desk: d, identity: identity, events: make(chan Event, 1)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.questionLocked(identity).window = s
+	return s
+}
+
+// Ready tells when this seat would open a dialog from now on. One that is open and
+// is not to be any more is told to stop.
+func (s *Seat) Ready(when Readiness) {
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	if s.ready != when {
+		s.ready = when
+		s.desk.callLocked(s.identity)
+	}
 }
 
 // Sit has a client wait for an identity's code, for the sake of a profile (empty:
@@ -36,6 +68,9 @@ func (s *Seat) Leave() {
 	q.seats = slices.DeleteFunc(q.seats, func(x *Seat) bool { return x == s })
 	if q.asked == s {
 		q.asked = nil
+	}
+	if q.window == s {
+		q.window = nil
 	}
 	if len(q.seats) == 0 {
 		q.broken = nil // who comes next may have repaired the program
@@ -88,6 +123,9 @@ func (d *Desk) callLocked(identity string) {
 // pick is the seat whose person is to be asked: whoever came last to give a code
 // for what it is wanted for, else to give any, else whoever waits longest.
 func (q *question) pick(method Method) *Seat {
+	if method == Dialog {
+		return q.window
+	}
 	var pick *Seat
 	best := -1
 	for _, s := range q.seats {
@@ -115,7 +153,11 @@ func (d *Desk) methodLocked(identity string) Method {
 				return m
 			}
 		case Process:
-			if set.Process != "" && q.broken == nil && (set.Unattended || len(q.seats) > 0) {
+			if set.hasProgram() && q.broken == nil && (set.Unattended || len(q.seats) > 0) {
+				return m
+			}
+		case Dialog:
+			if q.window != nil && (q.window.ready == Always || q.window.ready == ForClients && len(q.seats) > 0) {
 				return m
 			}
 		}

@@ -44,3 +44,6 @@ func (*Desktop) Withdraw(context.Context, ID) error { return nil }
 
 // Close does nothing.
 func (*Desktop) Close() {}
+
+// Answers gives nothing: see [Desktop.Show].
+func (*Desktop) Answers() <-chan Answer { return nil }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -96,10 +97,11 @@ type server struct {
 	abilities []string
 	hold      chan struct{} // if set, Notify waits for it
 
-	mu     sync.Mutex
-	last   uint32
-	open   map[uint32]Notification
-	update int // of notifications that were open
+	mu      sync.Mutex
+	last    uint32
+	open    map[uint32]Notification
+	update  int      // of notifications that were open
+	actions []string // of the last
 }
 
 // serve puts a service on the bus.
@@ -128,7 +130,11 @@ func (s *server) shown() []Notification {
 // exported are the methods that the bus may call.
 type exported struct{ s *server }
 
-func (e exported) GetCapabilities() ([]string, *dbus.Error) { return e.s.abilities, nil }
+func (e exported) GetCapabilities() ([]string, *dbus.Error) {
+	e.s.mu.Lock()
+	defer e.s.mu.Unlock()
+	return e.s.abilities, nil
+}
 
 func (e exported) Notify(app string, replaces uint32, _, title, body string, actions []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
 	if e.s.hold != nil {
@@ -136,7 +142,8 @@ func (e exported) Notify(app string, replaces uint32, _, title, body string, act
 	}
 	e.s.mu.Lock()
 	defer e.s.mu.Unlock()
-	if app != "mfad" || len(actions) > 0 {
+	e.s.actions = actions
+	if app != "mfad" {
 		return 0, dbus.MakeFailedError(errors.New("not as it should be"))
 	}
 	if _, open := e.s.open[replaces]; open {
@@ -145,7 +152,7 @@ func (e exported) Notify(app string, replaces uint32, _, title, body string, act
 		e.s.last++
 		replaces = e.s.last
 	}
-	e.s.open[replaces] = Notification{title, body}
+	e.s.open[replaces] = Notification{Title: title, Body: body}
 	return replaces, nil
 }
 
@@ -177,17 +184,17 @@ func TestOneNotificationIsUpdatedAndTakenBack(t *testing.T) {
 	r := newRig(t)
 	s := r.serve(&server{abilities: []string{"body"}})
 	d := r.desktop(limit)
-	first, err := d.Show(t.Context(), Notification{"one", "a < b & c"}, ID{})
+	first, err := d.Show(t.Context(), Notification{Title: "one", Body: "a < b & c"}, ID{})
 	if err != nil || first.IsZero() {
 		t.Fatalf("Show = %v, %v", first, err)
 	}
-	only(t, s, Notification{"one", "a < b & c"}) // nothing is markup here
-	d.Close()                                    // another connection knows the same notification
-	second, err := d.Show(t.Context(), Notification{"two", ""}, first)
+	only(t, s, Notification{Title: "one", Body: "a < b & c"}) // nothing is markup here
+	d.Close()                                                 // another connection knows the same notification
+	second, err := d.Show(t.Context(), Notification{Title: "two", Body: ""}, first)
 	if err != nil || second != first || s.updates() != 1 {
 		t.Errorf("the update gave %v, %v and updated %d; want %v", second, err, s.updates(), first)
 	}
-	only(t, s, Notification{"two", ""})
+	only(t, s, Notification{Title: "two", Body: ""})
 	for range 2 { // the second time it is gone already, as when the person closed it
 		if err := d.Withdraw(t.Context(), second); err != nil {
 			t.Errorf("Withdraw = %v", err)
@@ -201,10 +208,10 @@ func TestOneNotificationIsUpdatedAndTakenBack(t *testing.T) {
 func TestMarkupIsEscapedWhereItCounts(t *testing.T) {
 	r := newRig(t)
 	s := r.serve(&server{abilities: []string{"actions", "body", "body-markup"}})
-	if _, err := r.desktop(limit).Show(t.Context(), Notification{"<b>&", `<a href="x">1 & 2</a>`}, ID{}); err != nil {
+	if _, err := r.desktop(limit).Show(t.Context(), Notification{Title: "<b>&", Body: `<a href="x">1 & 2</a>`}, ID{}); err != nil {
 		t.Fatal(err)
 	}
-	only(t, s, Notification{"<b>&", `&lt;a href="x"&gt;1 &amp; 2&lt;/a&gt;`}) // a title never has markup
+	only(t, s, Notification{Title: "<b>&", Body: `&lt;a href="x"&gt;1 &amp; 2&lt;/a&gt;`}) // a title never has markup
 }
 
 // TestANumberOfAnotherServiceIsNotTouched: after a restart the same number is
@@ -218,21 +225,21 @@ func TestANumberOfAnotherServiceIsNotTouched(t *testing.T) {
 			r := newRig(t)
 			before := r.serve(&server{})
 			d := r.desktop(limit)
-			id, err := d.Show(t.Context(), Notification{"before", ""}, ID{})
+			id, err := d.Show(t.Context(), Notification{Title: "before", Body: ""}, ID{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			restart(r, before)
 			after := r.serve(&server{})
-			other, err := r.desktop(limit).Show(t.Context(), Notification{"of another program", ""}, ID{})
+			other, err := r.desktop(limit).Show(t.Context(), Notification{Title: "of another program", Body: ""}, ID{})
 			if err != nil || other.Number != id.Number {
 				t.Fatalf("the other program's is %v, %v; want the number of %v", other, err, id)
 			}
 			if err := d.Withdraw(t.Context(), id); err != nil {
 				t.Errorf("Withdraw = %v, want nil: it went with the %s", err, name)
 			}
-			only(t, after, Notification{"of another program", ""})
-			if _, err := d.Show(t.Context(), Notification{"again", ""}, id); err != nil {
+			only(t, after, Notification{Title: "of another program", Body: ""})
+			if _, err := d.Show(t.Context(), Notification{Title: "again", Body: ""}, id); err != nil {
 				t.Errorf("Show after a restart of the %s = %v", name, err)
 			}
 			if got := after.shown(); len(got) != 2 {
@@ -340,5 +347,69 @@ func TestWhereTheBusIs(t *testing.T) {
 		if got := d.address(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestAnswers: a button and a field, where the desktop has them, and who answers.
+func TestAnswers(t *testing.T) {
+	r := newRig(t)
+	s := r.serve(&server{abilities: []string{"body", "actions", "inline-reply"}})
+	d := r.desktop(5 * time.Second)
+	id, err := d.Show(t.Context(), Notification{Title: "t", Button: "Enter code", Reply: "123456"}, ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := func() []string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.actions
+	}
+	if got := fmt.Sprint(actions()); got != "[default Enter code answer Enter code inline-reply 123456]" {
+		t.Errorf("the actions are %s", got)
+	}
+	other := r.connect()
+	emit := func(from *dbus.Conn, name, text string) {
+		t.Helper()
+		if err := from.Emit(serverPath, serverName+"."+name, id.Number, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heard := func() Answer {
+		t.Helper()
+		select {
+		case a := <-d.Answers():
+			return a
+		case <-time.After(5 * time.Second):
+			t.Fatal("no answer came")
+		}
+		return Answer{}
+	}
+	emit(s.conn, "ActionInvoked", "something else")
+	emit(s.conn, "ActionInvoked", "default")
+	if a := heard(); a.ID != id || !a.Reply.IsZero() {
+		t.Errorf("a click is %v", a)
+	}
+	emit(s.conn, "NotificationReplied", "654321")
+	if a := heard(); a.ID != id || a.Reply.Reveal() != "654321" {
+		t.Errorf("a reply is %v", a)
+	}
+	emit(other, "NotificationReplied", "111111")
+	if a := heard(); a.ID == id {
+		t.Error("another program's signal counts as the desktop's")
+	}
+	d.Close()
+	id, err = d.Show(t.Context(), Notification{Title: "t", Button: "Enter code"}, ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	emit(s.conn, "ActionInvoked", "answer")
+	if a := heard(); a.ID != id {
+		t.Errorf("after a new connection a press is %v, want it of %v", a, id)
+	}
+	s.mu.Lock()
+	s.abilities = []string{"body"}
+	s.mu.Unlock()
+	if _, err := d.Show(t.Context(), Notification{Title: "t", Button: "Enter code", Reply: "123456"}, ID{}); err != nil || len(actions()) > 0 {
+		t.Errorf("a desktop without buttons is given %q (%v)", actions(), err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/mfad/mfad/pkg/creds"
 )
 
 // Names of the Desktop Notifications Specification, version 1.2
@@ -24,6 +26,14 @@ const (
 
 	busName     = "org.freedesktop.DBus"
 	busVariable = "DBUS_SESSION_BUS_ADDRESS"
+)
+
+// Keys of actions: the default one is a click on the notification. An inline reply is
+// KDE's addition to the specification.
+const (
+	actionDefault = "default"
+	actionButton  = "answer"
+	actionReply   = "inline-reply"
 )
 
 // What the specification has numbers for.
@@ -44,7 +54,11 @@ type Desktop struct {
 	runUser string        // where the system keeps per-user runtime folders
 	limit   time.Duration // of one call
 	link    *link         // nil: there is none
+	answers chan Answer
 }
+
+// waiting is how many answers may wait to be read; more are dropped.
+const waiting = 8
 
 // link is a connection and the bus that it leads to.
 type link struct {
@@ -55,8 +69,12 @@ type link struct {
 
 // New gives the Desktop that an environment leads to. It touches nothing yet.
 func New(getenv func(string) string) *Desktop {
-	return &Desktop{getenv: getenv, runUser: "/run/user", limit: limit}
+	return &Desktop{getenv: getenv, runUser: "/run/user", limit: limit, answers: make(chan Answer, waiting)}
 }
+
+// Answers gives what people do with notifications, as long as the connection lives
+// that showed them.
+func (d *Desktop) Answers() <-chan Answer { return d.answers }
 
 // Show shows n in the place of what replaces names, or as one of its own if that
 // is zero or gone. The ID is for the next Show or Withdraw. It ends within 5 s; the
@@ -95,8 +113,16 @@ func (d *Desktop) show(ctx context.Context, n Notification, replaces ID) (ID, er
 		id.Number = replaces.Number
 	}
 	hints := map[string]dbus.Variant{"urgency": dbus.MakeVariant(urgencyNormal)}
+	actions := []string{}
+	if n.Button != "" && slices.Contains(abilities, "actions") {
+		actions = append(actions, actionDefault, n.Button, actionButton, n.Button)
+	}
+	if n.Reply != "" && slices.Contains(abilities, actionReply) {
+		actions = append(actions, actionReply, n.Reply)
+		hints["x-kde-reply-placeholder-text"] = dbus.MakeVariant(n.Reply)
+	}
 	err = object.CallWithContext(ctx, serverName+".Notify", dbus.FlagNoAutoStart,
-		appName, id.Number, "dialog-password", n.Title, n.Body, []string{}, hints, expiryOfServer).Store(&id.Number)
+		appName, id.Number, "dialog-password", n.Title, n.Body, actions, hints, expiryOfServer).Store(&id.Number)
 	return id, reason(ctx, err)
 }
 
@@ -189,8 +215,52 @@ func (d *Desktop) connected(ctx context.Context) (*link, error) {
 		return nil, fmt.Errorf("%w: the D-Bus session bus cannot be reached: %v", ErrNone, err)
 	}
 	d.link = &link{Conn: conn, release: release}
-	err = conn.BusObject().CallWithContext(ctx, busName+".GetId", 0).Store(&d.link.bus)
-	return d.link, reason(ctx, err)
+	if err := conn.BusObject().CallWithContext(ctx, busName+".GetId", 0).Store(&d.link.bus); err != nil {
+		return d.link, reason(ctx, err)
+	}
+	return d.link, reason(ctx, d.listen(ctx, d.link))
+}
+
+// listen has answers come until the connection ends.
+func (d *Desktop) listen(ctx context.Context, l *link) error {
+	signals := make(chan *dbus.Signal, waiting)
+	l.Signal(signals) // closed with the connection
+	bus := l.bus
+	go func() {
+		for s := range signals {
+			if a, ok := answerOf(s, bus); ok {
+				select {
+				case d.answers <- a:
+				default:
+				}
+			}
+		}
+	}()
+	for _, member := range []string{"ActionInvoked", "NotificationReplied"} {
+		err := l.AddMatchSignalContext(ctx, dbus.WithMatchObjectPath(serverPath), dbus.WithMatchInterface(serverName), dbus.WithMatchMember(member))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answerOf reads a signal. Anybody on the bus could send one: the ID has who did.
+func answerOf(s *dbus.Signal, bus string) (Answer, bool) {
+	var number uint32
+	var text string
+	if dbus.Store(s.Body, &number, &text) != nil {
+		return Answer{}, false
+	}
+	a := Answer{ID: ID{Bus: bus, Server: s.Sender, Number: number}}
+	switch s.Name {
+	case serverName + ".ActionInvoked":
+		return a, text == actionDefault || text == actionButton
+	case serverName + ".NotificationReplied":
+		a.Reply = creds.NewSecret(text)
+		return a, true
+	}
+	return Answer{}, false
 }
 
 // server gives the service's own address on the bus, which no later one will have,

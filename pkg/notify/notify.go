@@ -1,14 +1,17 @@
 // Package notify shows a person a notification on the desktop of whoever the
 // process runs as, brings it up to date in its place, and takes it back. It does
-// so in bounded time, whatever state the desktop is in. It never asks anything,
-// never logs, decides nothing about when a notification is due, and is never
-// given a secret: what is shown may be seen on a locked screen, and any program
-// of the user's can read it on its way.
+// so in bounded time, whatever state the desktop is in. A notification may have a
+// button, or a field to type into; what the person does comes as an [Answer]. The
+// package never logs, decides nothing about when a notification is due, and is never
+// given a secret to show: what is shown may be seen on a locked screen, and any
+// program of the user's can read it on its way.
 package notify
 
 import (
 	"errors"
 	"time"
+
+	"github.com/mfad/mfad/pkg/creds"
 )
 
 // Notification is what a person sees. Both texts are plain: what looks like
@@ -16,6 +19,19 @@ import (
 type Notification struct {
 	Title string // one line
 	Body  string // a few lines; may be empty
+	// Button is what a button says; empty: there is none. A click on the notification
+	// counts as it.
+	Button string
+	// Reply is what stands in an empty field to type into, where the desktop has such
+	// fields; empty: there is none. What is typed passes the session bus as it is,
+	// where programs of the same user can read it.
+	Reply string
+}
+
+// Answer is what a person did with a notification.
+type Answer struct {
+	ID    ID
+	Reply creds.Secret // what was typed; zero: the button was pressed
 }
 
 // ID names a notification that was shown. The zero ID names none.

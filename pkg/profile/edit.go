@@ -13,6 +13,12 @@ import (
 // KV is one key of a section to be added, as it is written.
 type KV struct{ Key, Value string }
 
+// Section is a section to be added.
+type Section struct {
+	Header string // the text between the brackets, such as "profile prod"
+	Keys   []KV
+}
+
 // AddSection puts a new section at the end of the config at path, which need
 // not exist. Header is the text between the brackets, such as "profile prod".
 // Every byte that was there stays.
@@ -23,27 +29,67 @@ type KV struct{ Key, Value string }
 // the result where it would not load, and [creds.CodeUsage] for a value that
 // can't be written in one line.
 func AddSection(path, header string, keys []KV, opts Options) error {
-	kind, name := splitTitle(header)
-	want := &section{kind: kind, name: name}
-	e := &edit{op: "add " + want.title() + " to the config", path: path, opts: opts}
-	if hasControl(header) {
-		return e.fail(creds.CodeUsage, "write the name alone", "the name holds a control character")
+	return AddSections(path, []Section{{header, keys}}, opts)
+}
+
+// AddSections is [AddSection] for several sections, which come in one write or
+// not at all. None of them is no change.
+func AddSections(path string, add []Section, opts Options) error {
+	if len(add) == 0 {
+		return nil
 	}
-	for _, kv := range keys {
-		if hasControl(kv.Key + kv.Value) {
-			return e.fail(creds.CodeUsage, "write the value on one line", "%s holds a control character", kv.Key)
+	e, err := adding(path, add, opts)
+	if err != nil {
+		return err
+	}
+	return e.run()
+}
+
+// PreviewSections gives the bytes of the config at path, nil if there is none,
+// and those that [AddSections] would make of them. It changes nothing; its errors
+// are those of AddSections.
+func PreviewSections(path string, add []Section, opts Options) (was, is []byte, err error) {
+	e, err := adding(path, add, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	was, is, _, err = e.plan()
+	return was, is, err
+}
+
+// adding is the edit that appends sections.
+func adding(path string, add []Section, opts Options) (*edit, error) {
+	e := &edit{op: "add to the config", path: path, opts: opts}
+	titles := make([]*section, len(add))
+	for i, s := range add {
+		kind, name := splitTitle(s.Header)
+		titles[i] = &section{kind: kind, name: name}
+		e.op = "add " + titles[i].title() + " to the config"
+		if hasControl(s.Header) {
+			return nil, e.fail(creds.CodeUsage, "write the name alone", "the name holds a control character")
 		}
+		for _, kv := range s.Keys {
+			if hasControl(kv.Key + kv.Value) {
+				return nil, e.fail(creds.CodeUsage, "write the value on one line", "%s holds a control character", kv.Key)
+			}
+		}
+	}
+	if len(add) > 1 {
+		e.op = fmt.Sprintf("add %d sections to the config", len(add))
 	}
 	e.change = func(old []byte) ([]byte, error) {
-		scan := inifile.Scan(old)
-		if found := find(scan, want); len(found) > 0 {
-			return nil, e.fail(creds.CodeConfig, "edit it there, or remove it first",
-				"it is there already: %s:%d", path, found[0].Lines[0].Number)
+		for i, s := range add {
+			scan := inifile.Scan(old)
+			if found := find(scan, titles[i]); len(found) > 0 {
+				return nil, e.fail(creds.CodeConfig, "edit it there, or remove it first",
+					"it is there already: %s:%d", path, found[0].Lines[0].Number)
+			}
+			old = appendSection(scan, titles[i].title(), s.Keys)
 		}
-		return appendSection(scan, want.title(), keys), nil
+		return old, nil
 	}
-	e.verify = func(data []byte) error { return e.readBack(data, want, keys) }
-	return e.run()
+	e.verify = func(data []byte) error { return e.readBack(data, titles, add) }
+	return e, nil
 }
 
 // RemoveSection takes all sections of that header out of the config at path,
@@ -152,13 +198,15 @@ func startsBlank(text []byte) bool {
 
 // readBack makes sure that a value means what it was meant to: one with a blank
 // and a # in it would lose its end.
-func (e *edit) readBack(data []byte, want *section, keys []KV) error {
+func (e *edit) readBack(data []byte, titles []*section, added []Section) error {
+	found := map[string]*section{}
 	for _, sec := range parseSource(&problems{}, e.path, data) {
-		if sec.title() != want.title() {
-			continue
-		}
-		for _, kv := range keys {
-			if sec.values[strings.ToLower(kv.Key)].text != kv.Value {
+		found[sec.title()] = sec
+	}
+	for i, s := range added {
+		sec := found[titles[i].title()]
+		for _, kv := range s.Keys {
+			if sec == nil || sec.values[strings.ToLower(kv.Key)].text != kv.Value {
 				return e.fail(creds.CodeUsage, "leave out blanks at its ends and a # or ; after a blank",
 					"the value of %s can't be written in the config", kv.Key)
 			}

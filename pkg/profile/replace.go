@@ -61,21 +61,26 @@ func (e *edit) target() (string, error) {
 	return e.path, nil
 }
 
-// once gives false where the file was changed by another program meanwhile.
-func (e *edit) once(target string) (done bool, err error) {
+// plan gives what the file holds and what it shall hold, which loads.
+func (e *edit) plan() (old, data []byte, existed bool, err error) {
 	l := &loader{opts: e.opts}
-	old, existed := l.file(e.path)
+	old, existed = l.file(e.path)
 	if err := l.err(nil); err != nil {
-		return false, e.refused(err)
+		return nil, nil, false, e.refused(err)
 	}
-	data, err := e.change(old)
-	if err != nil {
-		return false, err
+	if data, err = e.change(old); err != nil {
+		return nil, nil, false, err
 	}
 	if _, err := l.load(e.path, data); err != nil {
-		return false, e.refused(err)
+		return nil, nil, false, e.refused(err)
 	}
-	if err := e.verify(data); err != nil {
+	return old, data, existed, e.verify(data)
+}
+
+// once gives false where the file was changed by another program meanwhile.
+func (e *edit) once(target string) (done bool, err error) {
+	old, data, existed, err := e.plan()
+	if err != nil {
 		return false, err
 	}
 	temp, err := writeTemp(target, data)

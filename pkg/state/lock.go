@@ -50,6 +50,17 @@ func (d Dir) Lock() (*Lock, error) {
 	return &Lock{f}, nil
 }
 
+// Holder is the process that last took the daemon's lock and did not give it
+// back, without touching the lock; 0 for none. It may have died since.
+func (d Dir) Holder() int {
+	f, err := os.Open(d.Path(lockName))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	return readPID(f)
+}
+
 // Release gives the lock back. A nil or released Lock is fine. The file stays:
 // deleting it could let two daemons hold two files of one name.
 func (l *Lock) Release() error {

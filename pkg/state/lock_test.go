@@ -181,3 +181,24 @@ func TestLockWithoutFolder(t *testing.T) {
 		t.Error("a missing folder looks like a running daemon")
 	}
 }
+
+// TestHolder is told without a lock being taken.
+func TestHolder(t *testing.T) {
+	d := Dir(t.TempDir())
+	if got := d.Holder(); got != 0 {
+		t.Errorf("before a lock the holder is %d, want none", got)
+	}
+	l, err := d.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Holder(); got != os.Getpid() {
+		t.Errorf("the holder is %d, want this process, %d", got, os.Getpid())
+	}
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Holder(); got != 0 {
+		t.Errorf("after the release the holder is %d, want none", got)
+	}
+}

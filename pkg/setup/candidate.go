@@ -1,0 +1,129 @@
+package setup
+
+import (
+	"slices"
+
+	"github.com/mfad/mfad/pkg/profile"
+)
+
+// Origin is the key that profiles are set up for.
+type Origin struct {
+	Key    Key      // the zero value: the key stands in no file of AWS's
+	Device []string // the devices of the user, or the one that was chosen
+	// Identity is the identity in mfad's config whose key it is; empty: a new one.
+	Identity string
+	// RemoveKey tells that the key goes out of AWS's file.
+	RemoveKey bool
+}
+
+// Candidate is a profile that mfad can serve.
+type Candidate struct {
+	Profile string
+	RoleARN string // empty: the MFA session itself
+	Source  string // the profile that it is chained to; empty: the identity signs
+	Mode    string // what the config should say of `mfa`; empty: nothing
+	Options []Option
+	// Where tells what it comes from, as FILE:LINE; empty: from nowhere.
+	Where string
+}
+
+// Candidates are the profiles of AWS's files that this key serves and that the
+// config does not have yet, each after the one that it is chained to.
+func (f Found) Candidates(o Origin, have *profile.Config) []Candidate {
+	var found []Candidate
+	taken := func(name string) bool {
+		return have.Profiles[name] != nil || slices.ContainsFunc(found, func(c Candidate) bool { return c.Profile == name })
+	}
+	if own, ok := f.own(o); ok && !taken(own.Profile) {
+		found = append(found, own)
+	}
+	for more := true; more; { // until no role is left whose source is known
+		more = false
+		for _, r := range f.Roles {
+			if taken(r.Profile) || r.Profile == o.Key.Profile && !o.RemoveKey || f.otherKey(r.Profile, o) {
+				continue
+			}
+			if source, ok := f.source(r, o, have, found); ok {
+				found = append(found, Candidate{Profile: r.Profile, RoleARN: r.ARN, Source: source, Options: r.Options, Where: where(r.Path, r.Line)})
+				more = true
+			}
+		}
+	}
+	return found
+}
+
+// own is the profile that the key's own section becomes: the one that aws-mfa
+// served, or the session in the place of a key that goes.
+func (f Found) own(o Origin) (Candidate, bool) {
+	k := o.Key
+	c := Candidate{Where: where(k.Path, k.Line)}
+	switch {
+	case k.Base != "" && k.Role != "":
+		c.Profile, c.RoleARN, c.Mode = k.Base, k.Role, profile.MFADirect // as aws-mfa assumes it
+	case k.Base != "":
+		c.Profile = k.Base
+	case k.Profile != "" && o.RemoveKey && !slices.ContainsFunc(f.Roles, func(r Role) bool { return r.Profile == k.Profile }):
+		c.Profile = k.Profile
+	default:
+		return c, false
+	}
+	return c, !f.otherKey(c.Profile, o)
+}
+
+// otherKey tells whether another long-term key stands under the name.
+func (f Found) otherKey(name string, o Origin) bool {
+	return slices.ContainsFunc(f.Keys, func(k Key) bool { return k.Profile == name && k.Profile != o.Key.Profile })
+}
+
+// source tells what signs for a role: the identity (empty), or the profile that it
+// is chained to.
+func (f Found) source(r Role, o Origin, have *profile.Config, found []Candidate) (string, bool) {
+	chained := func(roleARN string) (string, bool) {
+		if roleARN == "" {
+			return "", true // the session: the identity itself signs with it
+		}
+		return r.Source, true
+	}
+	if r.Source == r.Profile || r.Source == o.Key.Profile {
+		return "", o.Key.Profile != "" && r.Source == o.Key.Profile
+	}
+	if i := slices.IndexFunc(found, func(c Candidate) bool { return c.Profile == r.Source }); i >= 0 {
+		if r.Source == o.Key.Base {
+			return "", true // with aws-mfa's direct role below it AWS's tools could not have assumed another by MFA
+		}
+		return chained(found[i].RoleARN)
+	}
+	if p := have.Profiles[r.Source]; p != nil {
+		if o.Identity != p.Identity {
+			return "", false
+		}
+		return chained(p.RoleARN)
+	}
+	if r.Source == o.Identity && o.Identity != "" {
+		return "", true
+	}
+	// A source that has no key, and is no role: the device tells whose it is.
+	known := f.profiles[r.Source].static || slices.ContainsFunc(f.Roles, func(s Role) bool { return s.Profile == r.Source })
+	return "", !known && r.Device != "" && slices.Contains(o.Device, r.Device)
+}
+
+// Complete adds to chosen those of all that they are chained to, and gives them in
+// the order of all.
+func Complete(chosen, all []Candidate) []Candidate {
+	want := map[string]bool{}
+	for _, c := range chosen {
+		want[c.Profile] = true
+	}
+	for _, c := range slices.Backward(all) { // a source comes before what is chained to it
+		if want[c.Profile] && c.Source != "" {
+			want[c.Source] = true
+		}
+	}
+	var found []Candidate
+	for _, c := range all {
+		if want[c.Profile] {
+			found = append(found, c)
+		}
+	}
+	return found
+}

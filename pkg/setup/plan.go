@@ -1,0 +1,209 @@
+package setup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mfad/mfad/pkg/credfile"
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/profile"
+)
+
+// Answers are what a plan is made of, beside what was found.
+type Answers struct {
+	Origin   Origin
+	Identity string // its name
+	Serial   string // its device
+	Region   string // of the identity, and of profiles that AWS's files do not know; empty: none
+	Profiles []Candidate
+	Write    string // where they are written; empty: as the config's default
+	Command  string // what credential_process starts with
+}
+
+// Plan is what is to be changed.
+type Plan struct {
+	// Identity is the section of a new identity, which comes with its key; nil
+	// where the identity is there already.
+	Identity *profile.Section
+	Profiles []profile.Section
+	// Claims are the changes in sections of the user's.
+	Claims credfile.Claims
+	// Static and Process are what will stand in AWS's files for the profiles.
+	// Static ones have placeholders for credentials.
+	Static  []credfile.Section
+	Process []credfile.Entry
+}
+
+// Empty tells whether nothing is left to do.
+func (p Plan) Empty() bool {
+	return p.Identity == nil && len(p.Profiles) == 0 && len(p.Claims.Credentials) == 0 && len(p.Claims.Config) == 0
+}
+
+// Sections are all sections that mfad's config gets.
+func (p Plan) Sections() []profile.Section {
+	if p.Identity == nil {
+		return p.Profiles
+	}
+	return append([]profile.Section{*p.Identity}, p.Profiles...)
+}
+
+// Make plans. Whether mfad's config takes the sections, and AWS's files the
+// claims, is for profile and credfile to tell.
+func Make(f Found, a Answers) Plan {
+	var p Plan
+	if a.Origin.Identity == "" {
+		p.Identity = &profile.Section{Header: "identity " + a.Identity, Keys: []profile.KV{{Key: "mfa_serial", Value: a.Serial}}}
+		if a.Region != "" {
+			p.Identity.Keys = append(p.Identity.Keys, profile.KV{Key: "region", Value: a.Region})
+		}
+	}
+	for _, c := range a.Profiles {
+		p.Profiles = append(p.Profiles, section(f, a, c))
+		p.claim(f, a, c)
+		p.serve(f, a, c)
+	}
+	if a.Origin.RemoveKey {
+		p.removeKey(f, a)
+	}
+	return p
+}
+
+// Bereft are the profiles of AWS's files that assume their role with the key that
+// goes, and that mfad will not serve.
+func (f Found) Bereft(a Answers, have *profile.Config) []string {
+	var found []string
+	for _, r := range f.Roles {
+		served := have.Profiles[r.Profile] != nil || slices.ContainsFunc(a.Profiles, func(c Candidate) bool { return c.Profile == r.Profile })
+		if a.Origin.RemoveKey && r.Source == a.Origin.Key.Profile && !served {
+			found = append(found, r.Profile)
+		}
+	}
+	return found
+}
+
+// section is a profile in mfad's config.
+func section(f Found, a Answers, c Candidate) profile.Section {
+	s := profile.Section{Header: "profile " + c.Profile}
+	add := func(key, value string) {
+		if value != "" {
+			s.Keys = append(s.Keys, profile.KV{Key: key, Value: value})
+		}
+	}
+	if c.Source != "" {
+		add("source_profile", c.Source)
+	} else {
+		add("identity", a.Identity)
+	}
+	add("role_arn", c.RoleARN)
+	add("mfa", c.Mode)
+	for _, o := range c.Options {
+		add(o.Key, o.Value)
+	}
+	if a.Write != profile.WriteCredentials {
+		add("write", a.Write)
+	}
+	if region := newRegion(f, a, c); region != "" {
+		add("region", region)
+	}
+	return s
+}
+
+// newRegion is the region for tools, where AWS's files have nothing on the profile.
+func newRegion(f Found, a Answers, c Candidate) string {
+	if _, known := f.profiles[c.Profile]; known {
+		return ""
+	}
+	return a.Region
+}
+
+// claim takes what stands in the way of a profile out of use.
+func (p *Plan) claim(f Found, a Answers, c Candidate) {
+	if a.Write == profile.WriteNone {
+		return
+	}
+	if slices.ContainsFunc(f.Roles, func(r Role) bool { return r.Profile == c.Profile }) {
+		p.Claims.Config = append(p.Claims.Config, credfile.Claim{Name: c.Profile, Profile: c.Profile,
+			Disable: []string{"role_arn", "source_profile", "mfa_serial", "credential_source", "duration_seconds"}})
+	}
+	if f.profiles[c.Profile].awsMFA && c.Profile != a.Origin.Key.Profile && a.Write != profile.WriteProcess {
+		p.Claims.Credentials = append(p.Claims.Credentials, credfile.Claim{Name: c.Profile, Profile: c.Profile, Own: true,
+			Disable: []string{"expiration", "assumed_role", "assumed_role_arn"}})
+	}
+}
+
+// serve says what mfad itself will write for a profile.
+func (p *Plan) serve(f Found, a Answers, c Candidate) {
+	e := credfile.Entry{Name: c.Profile, Profile: c.Profile, Region: newRegion(f, a, c)}
+	switch a.Write {
+	case profile.WriteNone:
+		return
+	case profile.WriteProcess:
+		e.CredentialProcess = a.Command + " credential-process --profile " + c.Profile
+	default:
+		p.Static = append(p.Static, credfile.Section{Name: c.Profile, Profile: c.Profile, Credentials: placeholder()})
+	}
+	if e.CredentialProcess+e.Region != "" {
+		p.Process = append(p.Process, e)
+	}
+}
+
+// placeholder stands for credentials to come. It is shown, never written.
+func placeholder() creds.Credentials {
+	return creds.Credentials{AccessKeyID: "ASIA****", SecretAccessKey: creds.NewSecret("****"), SessionToken: creds.NewSecret("****")}
+}
+
+// removeKey takes the key out of its section, which stays with the profile of that
+// name if the user has other keys there.
+func (p *Plan) removeKey(f Found, a Answers) {
+	k := a.Origin.Key
+	served := a.Write != profile.WriteNone && a.Write != profile.WriteProcess &&
+		slices.ContainsFunc(a.Profiles, func(c Candidate) bool { return c.Profile == k.Profile })
+	claim := credfile.Claim{Name: k.Profile, Profile: k.Profile, Key: k.Credentials, Own: served && !k.InConfig}
+	if !k.InConfig {
+		p.Claims.Credentials = append(p.Claims.Credentials, claim)
+		return
+	}
+	if i := slices.IndexFunc(p.Claims.Config, func(c credfile.Claim) bool { return c.Name == k.Profile }); i >= 0 {
+		p.Claims.Config[i].Key = k.Credentials
+		return
+	}
+	p.Claims.Config = append(p.Claims.Config, claim)
+}
+
+// IdentityName proposes a name for the identity of a user: what the key's section
+// is called, else the user's own name; never one that means a role.
+func (f Found) IdentityName(k Key, userARN string, have *profile.Config) string {
+	free := func(name string) bool {
+		isRole := slices.ContainsFunc(f.Roles, func(r Role) bool { return r.Profile == name }) || name == k.Base && k.Role != ""
+		return !isRole && name != "default" && validName(name) && have.Identities[name] == nil && have.Profiles[name] == nil
+	}
+	user := userARN[strings.LastIndexByte(userARN, '/')+1:]
+	own := k.Profile
+	if k.Base != "" {
+		own = k.Base
+	}
+	for _, name := range []string{own, user, user + "-key"} {
+		if free(name) {
+			return name
+		}
+	}
+	for i := 1; ; i++ {
+		if name := fmt.Sprintf("identity%d", i); free(name) {
+			return name
+		}
+	}
+}
+
+// validName tells whether mfad's config takes a name.
+func validName(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@+=,:-"
+	return name != "DEFAULT" && name != "" && len(name) <= 64 && strings.Trim(name, letters) == ""
+}
+
+func where(path string, line int) string {
+	if path == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", path, line)
+}
