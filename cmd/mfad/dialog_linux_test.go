@@ -22,7 +22,7 @@ func (m *machine) display() {
 		m.t.Fatal(err)
 	}
 	defer number.Close()
-	x := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1000x700x24", "-nolisten", "tcp")
+	x := exec.Command("Xvfb", "-displayfd", "3", "-noreset", "-screen", "0", "1000x700x24", "-nolisten", "tcp")
 	x.ExtraFiles = []*os.File{tell}
 	err = x.Start()
 	tell.Close()

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) identityCommand() *cobra.Command {
-	c := &cobra.Command{Use: "identity", Short: "Add, list and remove identities: long-term keys with their MFA device", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "identity", Short: "Add, list, change and remove identities: long-term keys with their MFA device", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	list := &cobra.Command{
 		Use: "list", Short: "List identities", Args: cobra.NoArgs,
@@ -37,12 +37,13 @@ func (a *app) identityCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeIdentities(),
 	}
-	c.AddCommand(a.identityAddCommand(), list, remove)
+	c.AddCommand(a.identityAddCommand(), list, remove, a.identityTOTPCommand())
 	return c
 }
 
 func (a *app) identityAddCommand() *cobra.Command {
 	var from keySource
+	var totp string
 	r := localapi.IdentityRequest{}
 	c := &cobra.Command{
 		Use:   "add NAME",
@@ -57,7 +58,14 @@ devices do not work outside the console.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Name = args[0]
-			return a.addIdentity(cmd.Context(), r, from)
+			seed, err := a.seedBeside(cmd.Context(), totp, from)
+			if err != nil {
+				return err
+			}
+			if err := a.addIdentity(cmd.Context(), r, from); err != nil || seed.IsZero() {
+				return err
+			}
+			return a.storeSeed(cmd.Context(), localapi.TOTPRequest{Name: r.Name, Seed: seed.Reveal(), NoVerify: r.NoVerify})
 		},
 	}
 	f := c.Flags()
@@ -67,6 +75,7 @@ devices do not work outside the console.`,
 	f.StringVar(&r.MFASerial, "mfa-serial", "", "the `ARN` or serial number of the MFA device")
 	f.StringVar(&r.Region, "region", "", "the `REGION` whose STS is asked")
 	f.BoolVar(&r.NoVerify, "no-verify", false, "do not ask AWS (needs --mfa-serial)")
+	f.StringVar(&totp, "totp", "", "`-` reads the seed of the virtual device from stdin too; see mfad identity totp")
 	return c
 }
 
@@ -121,6 +130,14 @@ func (a *app) putIdentity(ctx context.Context, d *localapi.Client, r localapi.Id
 	return out, err
 }
 
+// device names an identity's device, and where its codes come from without anybody.
+func device(i localapi.IdentityStatus) string {
+	if i.TOTPStored {
+		return text(i.MFASerial) + " (seed stored)"
+	}
+	return text(i.MFASerial)
+}
+
 func orElse(s, other string) string {
 	if s == "" {
 		return other
@@ -171,7 +188,7 @@ func (a *app) listIdentities(ctx context.Context) error {
 		if i.SessionExpires != nil && i.SessionExpires.After(now) {
 			session = left(*i.SessionExpires, now)
 		}
-		rows = append(rows, []string{i.Name, i.State, session, text(i.UserARN), text(i.MFASerial)})
+		rows = append(rows, []string{i.Name, i.State, session, text(i.UserARN), device(i)})
 	}
 	writeTable(a.out, rows)
 	return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/creds"
@@ -148,7 +147,7 @@ func (a *app) unlock(ctx context.Context) error {
 
 // passphrase asks for the file keyring's passphrase; a new one is asked twice.
 func (a *app) passphrase(ctx context.Context, fresh bool) (creds.Secret, error) {
-	if in, ok := a.in.(*os.File); !ok || !term.IsTerminal(int(in.Fd())) {
+	if !a.stdinIsTerminal() {
 		line, err := a.readStdin(ctx, false)
 		if err != nil {
 			return creds.Secret{}, err

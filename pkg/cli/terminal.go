@@ -120,6 +120,12 @@ func readUnless(ctx context.Context, read func() (string, error)) (string, error
 	}
 }
 
+// stdinIsTerminal tells whether somebody types what stdin holds.
+func (a *app) stdinIsTerminal() bool {
+	in, ok := a.in.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
 // readStdin reads stdin to its end, or its first line, unless ctx ends first.
 func (a *app) readStdin(ctx context.Context, all bool) (string, error) {
 	const most = 64 << 10

@@ -164,7 +164,7 @@ func (c caller) identityClient(name, serial string) (*awsapi.Client, error) {
 // user's name, brought to the 2 to 64 characters [\w+=,.@-] that STS takes.
 func (d *Daemon) sessionName(identity string) string {
 	d.mu.Lock()
-	arn := d.users[identity]
+	arn := d.held[identity].user
 	d.mu.Unlock()
 	name := first(arn[strings.LastIndexByte(arn, '/')+1:], identity)
 	name = strings.Map(func(r rune) rune {

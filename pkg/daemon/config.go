@@ -31,7 +31,7 @@ func (d *Daemon) load() error {
 	if err != nil {
 		return err
 	}
-	d.desk.Configure(settings(c))
+	d.desk.Configure(d.settings(c))
 	d.windows.attend(c.IdentityNames())
 	if ready {
 		d.configure()
@@ -47,12 +47,13 @@ func (d *Daemon) configure() {
 	d.configuring.Lock() // so that an older config does not come after a newer one
 	defer d.configuring.Unlock()
 	c := d.conf()
+	asks := d.settings(c)
 	var ids []refresh.Identity
 	for _, name := range c.IdentityNames() {
 		id := c.Identities[name]
 		ids = append(ids, refresh.Identity{
 			Name: name, Serial: id.MFASerial, Account: d.account(id), SessionDuration: id.SessionDuration,
-			Unattended: id.MFAProcess != "" && id.MFAProcessUnattended && slices.Contains(methods(c), mfa.Process),
+			Unattended: asks[name].Unattended && slices.Contains(methods(c), mfa.Process),
 			Federated:  id.Type != profile.TypeKey, Fingerprint: id.Type + " " + id.MFASerial,
 		})
 	}
@@ -93,11 +94,19 @@ func methods(c *profile.Config) []mfa.Method {
 	return ms
 }
 
-// settings says how each identity's codes are got.
-func settings(c *profile.Config) map[string]mfa.Settings {
+// settings says how each identity's codes are got. A stored seed takes the place
+// of a program.
+func (d *Daemon) settings(c *profile.Config) map[string]mfa.Settings {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	all := map[string]mfa.Settings{}
 	for name, id := range c.Identities {
-		all[name] = mfa.Settings{Serial: id.MFASerial, Process: id.MFAProcess, Unattended: id.MFAProcessUnattended, Methods: methods(c)}
+		s := mfa.Settings{Serial: id.MFASerial, Process: id.MFAProcess, Unattended: id.MFAProcessUnattended, Methods: methods(c)}
+		if d.held[name].seed {
+			s.Process, s.Unattended = "", true
+			s.Generate = func(ctx context.Context) (creds.Secret, error) { return d.generate(ctx, name) }
+		}
+		all[name] = s
 	}
 	return all
 }

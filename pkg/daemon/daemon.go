@@ -84,8 +84,7 @@ type Daemon struct {
 	cfgErr  error // why the file's present text is not in force
 	clients map[string]*awsapi.Client
 	keyring openKeyring
-	users   map[string]string // by identity: the ARN of the user whose key the keyring holds, empty if not known
-	keyless map[string]bool   // identities whose key the keyring was found not to hold
+	held    map[string]held // by identity: what the keyring was found to hold for it
 	locked  bool
 	logins  int           // under way
 	relock  bool          // they suspended a lock
@@ -124,7 +123,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	d := &Daemon{
 		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(),
 		config:  &profile.Config{Path: o.Paths.Config},
-		clients: map[string]*awsapi.Client{}, users: map[string]string{}, keyless: map[string]bool{}, changed: make(chan struct{}), asked: make(chan struct{}, 1),
+		clients: map[string]*awsapi.Client{}, held: map[string]held{}, changed: make(chan struct{}), asked: make(chan struct{}, 1),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
 	}
 	if o.CodeStep > 0 {

@@ -39,11 +39,11 @@ func TestTheExpirationThatToolsAreTold(t *testing.T) {
 }
 
 func TestSessionNames(t *testing.T) {
-	d := &Daemon{users: map[string]string{
-		"corp":  "arn:aws:iam::111111111111:user/eng/alice@example.com",
-		"odd":   "arn:aws:iam::111111111111:user/Ünï",
-		"short": "arn:aws:iam::111111111111:user/x",
-		"long":  "arn:aws:iam::111111111111:user/" + string(make([]byte, 80)),
+	d := &Daemon{held: map[string]held{
+		"corp":  {user: "arn:aws:iam::111111111111:user/eng/alice@example.com"},
+		"odd":   {user: "arn:aws:iam::111111111111:user/Ünï"},
+		"short": {user: "arn:aws:iam::111111111111:user/x"},
+		"long":  {user: "arn:aws:iam::111111111111:user/" + string(make([]byte, 80))},
 	}}
 	for identity, want := range map[string]string{"corp": "alice@example.com", "odd": "-n-", "short": "x_", "unverified": "unverified"} {
 		if got := d.sessionName(identity); got != want {

@@ -154,7 +154,7 @@ func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
 			Hint: "run: mfad unlock, add the identity again, and remove it", Err: err}
 	}
 	d.mu.Lock()
-	delete(d.users, name)
+	delete(d.held, name)
 	d.mu.Unlock()
 	d.engine.Forget(name)
 	return d.load()

@@ -24,6 +24,15 @@ type keyItem struct {
 	SecretAccessKey string    `json:"secret_access_key"`
 	UserARN         string    `json:"user_arn,omitempty"`
 	Added           time.Time `json:"added"`
+	// TOTPSeed is the virtual device's seed, in base32, where the user gave it.
+	TOTPSeed string `json:"totp_seed,omitempty"`
+}
+
+// held is what the keyring was found to hold for an identity; the zero value is
+// for one that it was not asked about yet.
+type held struct {
+	asked, key, seed bool
+	user             string // the ARN of the user whose key it is; empty: not known
 }
 
 // openKeyring is the keyring in use; guarded by Daemon.mu.
@@ -85,7 +94,7 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 	}
 	for name, id := range c.Identities {
 		d.mu.Lock()
-		_, known := d.users[name]
+		known := d.held[name].key
 		d.mu.Unlock()
 		if id.Type == profile.TypeKey && !known {
 			_, _ = d.longTerm(ctx, name) // what is missing is told when it is needed
@@ -155,65 +164,77 @@ func (d *Daemon) openSessions(ctx context.Context, kr keyring.Store) error {
 
 // longTerm reads an identity's key for one call.
 func (d *Daemon) longTerm(ctx context.Context, identity string) (creds.Credentials, error) {
-	kr, err := d.theKeyring(ctx)
+	item, err := d.readItem(ctx, identity)
 	if err != nil {
 		return creds.Credentials{}, err
+	}
+	return creds.Credentials{AccessKeyID: item.AccessKeyID, SecretAccessKey: creds.NewSecret(item.SecretAccessKey), Principal: item.UserARN}, nil
+}
+
+// readItem reads what the keyring holds for an identity.
+func (d *Daemon) readItem(ctx context.Context, identity string) (keyItem, error) {
+	kr, err := d.theKeyring(ctx)
+	if err != nil {
+		return keyItem{}, err
 	}
 	text, err := kr.Get(ctx, keyName(identity))
 	if err != nil {
 		if creds.CodeOf(err) == creds.CodeKeyNotFound {
-			d.mu.Lock()
-			delete(d.users, identity)
-			d.keyless[identity] = true
-			d.mu.Unlock()
-			return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyNotFound, Op: "the keyring holds no key of identity " + identity,
+			d.hold(identity, held{asked: true})
+			return keyItem{}, &creds.Error{Code: creds.CodeKeyNotFound, Op: "the keyring holds no key of identity " + identity,
 				Hint: "run: mfad identity add " + identity}
 		}
-		return creds.Credentials{}, err
+		return keyItem{}, err
 	}
 	var item keyItem
 	if err := json.Unmarshal([]byte(text.Reveal()), &item); err != nil || item.AccessKeyID == "" {
-		return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyringFailed, Op: "the keyring's item of identity " + identity + " is no key",
+		return keyItem{}, &creds.Error{Code: creds.CodeKeyringFailed, Op: "the keyring's item of identity " + identity + " is no key",
 			Hint: "run: mfad identity remove " + identity + ", then add it again"}
 	}
-	d.mu.Lock()
-	d.users[identity] = item.UserARN
-	delete(d.keyless, identity)
-	d.mu.Unlock()
-	return creds.Credentials{AccessKeyID: item.AccessKeyID, SecretAccessKey: creds.NewSecret(item.SecretAccessKey), Principal: item.UserARN}, nil
+	d.hold(identity, held{asked: true, key: true, seed: item.TOTPSeed != "", user: item.UserARN})
+	return item, nil
 }
 
-// hasKeyLocked tells whether the keyring held the identity's key when it was last
-// asked for it; nil: it was not.
-func (d *Daemon) hasKeyLocked(identity string) *bool {
-	_, has := d.users[identity]
-	if !has && !d.keyless[identity] {
-		return nil
-	}
-	return &has
-}
-
-// storeKey puts an identity's key into the keyring.
-func (d *Daemon) storeKey(ctx context.Context, identity string, key creds.Credentials) error {
+// writeItem puts what is to be held for an identity into the keyring.
+func (d *Daemon) writeItem(ctx context.Context, identity string, item keyItem) error {
 	kr, err := d.theKeyring(ctx)
 	if err != nil {
 		return err
 	}
-	item, err := json.Marshal(keyItem{
-		AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey.Reveal(), UserARN: key.Principal,
-		Added: time.Now().UTC().Truncate(time.Second),
-	})
+	text, err := json.Marshal(item)
 	if err != nil {
 		return err
 	}
-	if err := kr.Set(ctx, keyName(identity), creds.NewSecret(string(item))); err != nil {
+	if err := kr.Set(ctx, keyName(identity), creds.NewSecret(string(text))); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.users[identity] = key.Principal
-	delete(d.keyless, identity)
+	d.hold(identity, held{asked: true, key: true, seed: item.TOTPSeed != "", user: item.UserARN})
 	return nil
+}
+
+// hold notes what the keyring holds for an identity. Where its codes now come
+// from elsewhere, the desk and the engine are told.
+func (d *Daemon) hold(identity string, h held) {
+	d.mu.Lock()
+	changed := d.held[identity].seed != h.seed
+	d.held[identity] = h
+	ready := d.keyring.ready
+	d.mu.Unlock()
+	if !changed {
+		return
+	}
+	d.desk.Configure(d.settings(d.conf()))
+	if ready {
+		d.configure()
+	}
+}
+
+// storeKey puts an identity's key into the keyring.
+func (d *Daemon) storeKey(ctx context.Context, identity string, key creds.Credentials) error {
+	return d.writeItem(ctx, identity, keyItem{
+		AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey.Reveal(), UserARN: key.Principal,
+		Added: time.Now().UTC().Truncate(time.Second),
+	})
 }
 
 // nudgeKeyring has the keyring looked at again now.

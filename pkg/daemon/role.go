@@ -182,7 +182,7 @@ func (d *Daemon) isLocked() bool {
 func (d *Daemon) account(id *profile.Identity) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return first(profile.Account(id.MFASerial), profile.Account(d.users[id.Name]))
+	return first(profile.Account(id.MFASerial), profile.Account(d.held[id.Name].user))
 }
 
 // knownConditions are the condition keys of trust policies that decide about

@@ -45,8 +45,11 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 	for _, name := range c.IdentityNames() {
 		id, is := c.Identities[name], picture.Identities[name]
 		s := localapi.IdentityStatus{
-			Name: name, UserARN: optional(d.users[name]), MFASerial: optional(id.MFASerial), HasKey: d.hasKeyLocked(name), State: string(is.State),
+			Name: name, UserARN: optional(d.held[name].user), MFASerial: optional(id.MFASerial), TOTPStored: d.held[name].seed, State: string(is.State),
 			SessionExpires: moment(is.Session.Expires), Error: localapi.WireError(is.Err),
+		}
+		if h := d.held[name]; h.asked {
+			s.HasKey = &h.key
 		}
 		if !is.Session.IsZero() {
 			s.SessionSeconds = wholeSeconds(is.Session.Lifetime())

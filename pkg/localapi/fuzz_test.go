@@ -41,6 +41,7 @@ func (w willing) AddIdentity(context.Context, IdentityRequest) (IdentityAnswer, 
 	return IdentityAnswer{}, w.err
 }
 func (w willing) RemoveIdentity(context.Context, string) error { return w.err }
+func (w willing) SetTOTP(context.Context, TOTPRequest) error   { return w.err }
 func (w willing) Reload(context.Context) error                 { return w.err }
 func (w willing) Status(context.Context) (Status, <-chan struct{}) {
 	return Status{}, nil
@@ -60,6 +61,7 @@ func bodies() map[string]reflect.Type {
 		"/v1/reload":            reflect.TypeFor[struct{}](),
 		"/v1/identities/add":    reflect.TypeFor[IdentityRequest](),
 		"/v1/identities/remove": reflect.TypeFor[NameRequest](),
+		"/v1/identities/totp":   reflect.TypeFor[TOTPRequest](),
 	}
 }
 

@@ -29,6 +29,7 @@ type Backend interface {
 	Lock(ctx context.Context) (Outcome, error)
 	AddIdentity(ctx context.Context, r IdentityRequest) (IdentityAnswer, error)
 	RemoveIdentity(ctx context.Context, name string) error
+	SetTOTP(ctx context.Context, r TOTPRequest) error
 	Reload(ctx context.Context) error
 	// Status gives the present picture and a channel that closes when it changes.
 	Status(ctx context.Context) (Status, <-chan struct{})
@@ -74,6 +75,7 @@ func NewServer(b Backend, version string) *Server {
 	s.mux.HandleFunc("POST /v1/identities/remove", call(nothing(func(ctx context.Context, r NameRequest) error {
 		return b.RemoveIdentity(ctx, r.Name)
 	})))
+	s.mux.HandleFunc("POST /v1/identities/totp", call(nothing(b.SetTOTP)))
 	s.mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		st, _ := b.Status(r.Context())
 		answer(w, st)

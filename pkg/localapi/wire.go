@@ -175,6 +175,16 @@ type IdentityAnswer struct {
 	Skipped   []string `json:"skipped,omitempty"` // FIDO devices, which the API does not take
 }
 
+// TOTPRequest is the body of POST /v1/identities/totp.
+type TOTPRequest struct {
+	Name string `json:"name"`
+	// Seed is the virtual device's, as AWS shows it or as an otpauth address.
+	Seed string `json:"seed,omitempty"`
+	// Remove takes the stored seed away.
+	Remove   bool `json:"remove,omitempty"`
+	NoVerify bool `json:"no_verify,omitempty"` // do not try a code of it with AWS
+}
+
 // NameRequest is the body of calls about one thing.
 type NameRequest struct {
 	Name string `json:"name"`
@@ -246,7 +256,8 @@ type IdentityStatus struct {
 	Name           string        `json:"name"`
 	UserARN        *string       `json:"user_arn"`
 	MFASerial      *string       `json:"mfa_serial"`
-	HasKey         *bool         `json:"has_key"` // the keyring holds the identity's key; null: not looked yet, or it needs none
+	HasKey         *bool         `json:"has_key"`     // the keyring holds the identity's key; null: not looked yet, or it needs none
+	TOTPStored     bool          `json:"totp_stored"` // the keyring makes its codes
 	State          string        `json:"state"`
 	SessionExpires *time.Time    `json:"session_expires"`
 	SessionSeconds *int          `json:"session_duration_seconds"` // the present session's lifetime

@@ -16,24 +16,38 @@ import (
 // have to touch a key.
 const processTimeout = 30 * time.Second
 
-// runProcess gets a code from the identity's program. A device gives one code in
-// a step, and AWS takes each once: within the step of the last code it waits for
-// the next, and so it does if the last code had been used before.
-func (d *Desk) runProcess(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
-	for wait := creds.CodeOf(prev) == creds.CodeMFAUsedCode; ; wait = false {
+// Reserve waits for a step in which an identity's device has given no code yet,
+// and takes it: AWS takes one code of a device in a step, and each once.
+func (d *Desk) Reserve(ctx context.Context, identity string) error {
+	d.mu.Lock()
+	serial := d.settings[identity].Serial
+	d.mu.Unlock()
+	return d.reserve(ctx, serial, false)
+}
+
+// reserve waits for a free step, and at least for the next one where wait is set.
+func (d *Desk) reserve(ctx context.Context, serial string, wait bool) error {
+	for ; ; wait = false {
 		d.mu.Lock()
 		t := time.Now()
-		free := d.stepOf(t) != d.steps[set.Serial] && !wait
-		if free { // reserved: another identity may have the same device
-			d.steps[set.Serial] = d.stepOf(t)
+		free := d.stepOf(t) != d.steps[serial] && !wait
+		if free { // another identity may have the same device
+			d.steps[serial] = d.stepOf(t)
 		}
 		d.mu.Unlock()
 		if free {
-			break
+			return nil
 		}
 		if err := sleep(ctx, d.untilNextStep(t)); err != nil {
-			return creds.Secret{}, err
+			return err
 		}
+	}
+}
+
+// runProcess gets a code from the identity's program, or its stored seed.
+func (d *Desk) runProcess(ctx context.Context, identity string, set Settings, prev error) (creds.Secret, error) {
+	if err := d.reserve(ctx, set.Serial, creds.CodeOf(prev) == creds.CodeMFAUsedCode); err != nil {
+		return creds.Secret{}, err
 	}
 	if set.Generate != nil {
 		return d.generate(ctx, identity, set)

@@ -48,6 +48,11 @@ func ParseSeed(text string) (creds.Secret, error) {
 	return creds.NewSecret(string(seed)), nil
 }
 
+// FormatSeed gives a seed as [ParseSeed] reads it; nothing for nothing.
+func FormatSeed(seed creds.Secret) creds.Secret {
+	return creds.NewSecret(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(seed.Reveal())))
+}
+
 // CodeAt is the code that a virtual device with that seed shows at t (RFC 6238, with
 // SHA-1 and six digits, as AWS's virtual devices), where each lasts for step.
 func CodeAt(seed creds.Secret, t time.Time, step time.Duration) creds.Secret {
