@@ -212,6 +212,18 @@ func faulty(f awssim.Fault) func(*testing.T, *world) error {
 	}
 }
 
+// TestAnEncodedReason leaves AWS's sentence, and says how to read the rest.
+func TestAnEncodedReason(t *testing.T) {
+	err := faulty(awssim.Fault{Kind: awssim.Refuse, Status: 403, Code: "AccessDenied",
+		Message: "You are not authorized to perform this operation. Encoded authorization failure message: 4GIOHlTkIaWHQD0Q0m6XSnuUMCm"})(t, newWorld(t))
+	if creds.CodeOf(err) != creds.CodeAccessDenied || !strings.HasSuffix(err.Error(), "You are not authorized to perform this operation.") {
+		t.Errorf("got %q: %v; want the sentence alone", creds.CodeOf(err), err)
+	}
+	if hint := creds.HintOf(err); !strings.HasSuffix(hint, "aws sts decode-authorization-message --encoded-message 4GIOHlTkIaWHQD0Q0m6XSnuUMCm") {
+		t.Errorf("the hint does not say how to read the reason: %s", hint)
+	}
+}
+
 func TestACallIsMadeOnce(t *testing.T) {
 	for _, kind := range []awssim.FaultKind{awssim.Throttle, awssim.ServerError, awssim.DropBefore, awssim.DropAfter, awssim.Cut} {
 		bubble(t, func(t *testing.T, w *world) {

@@ -135,7 +135,7 @@ const (
 // fromAWS classifies what STS or IAM itself answered
 // (https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html).
 func (f *flight) fromAWS(api smithy.APIError, status int) *creds.Error {
-	said := api.ErrorMessage()
+	said, encoded := cutEncoded(api.ErrorMessage())
 	e := &creds.Error{Err: errors.New(api.ErrorCode() + ": " + oneLine(said))}
 	has := func(s string) bool { return strings.Contains(said, s) }
 	switch code := api.ErrorCode(); {
@@ -173,7 +173,17 @@ func (f *flight) fromAWS(api smithy.APIError, status int) *creds.Error {
 	default:
 		e.Code, e.Hint = creds.CodeRefused, f.refusal(code)
 	}
+	if encoded != "" {
+		e.Hint = "AWS encoded its reason; an administrator can read it: aws sts decode-authorization-message --encoded-message " + encoded
+	}
 	return e
+}
+
+// cutEncoded parts AWS's words from the reason that stands encoded behind them
+// (https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html).
+func cutEncoded(said string) (words, encoded string) {
+	words, encoded, _ = strings.Cut(said, "Encoded authorization failure message:")
+	return strings.TrimSpace(words), oneLine(encoded)
 }
 
 // oneLine brings an answer's words into a line that a terminal can be given:
