@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -56,7 +57,7 @@ func (t *terminal) line(ctx context.Context, question string) (string, error) {
 	switch {
 	case ctx.Err() != nil:
 		flushInput(t.file)
-		fmt.Fprint(t.file, "\r\x1b[K") // a question that is over leaves no trace
+		t.erase(question) // a question that is over leaves no trace
 		return "", context.Cause(ctx)
 	case errors.Is(err, io.EOF):
 		fmt.Fprintln(t.file)
@@ -65,6 +66,24 @@ func (t *terminal) line(ctx context.Context, question string) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(text), nil
+}
+
+// erase takes back a question behind which the cursor stands, and all of its lines
+// where the terminal has broken it.
+func (t *terminal) erase(question string) {
+	up := 0
+	if raw, err := t.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			if columns, _, err := term.GetSize(int(fd)); err == nil && columns > 0 {
+				up = (utf8.RuneCountInString(question) - 1) / columns
+			}
+		})
+	}
+	if up == 0 {
+		fmt.Fprint(t.file, "\r\x1b[K")
+		return
+	}
+	fmt.Fprintf(t.file, "\r\x1b[%dA\x1b[J", up)
 }
 
 // lineUninterrupted is line where a read, once begun, ends only with a line. It
