@@ -23,10 +23,12 @@ var (
 // allowed is the import table of docs/design.md.
 var allowed = map[string]rule{
 	"creds":    {},
+	"consent":  {[]string{"creds"}, nil},
 	"inifile":  {},
 	"fastpath": {},
 	"durable":  {nil, []string{sys}},
 	"awssim":   {},
+	"wake":     {nil, []string{sys}},
 	"watch":    {nil, []string{"github.com/fsnotify/fsnotify"}},
 	"plan":     {},
 	"audit":    {[]string{"creds"}, nil},
@@ -43,11 +45,12 @@ var allowed = map[string]rule{
 	"profile":  {[]string{"creds", "durable", "inifile"}, []string{"gopkg.in/ini.v1", sys}},
 	"setup":    {[]string{"credfile", "creds", "inifile", "profile"}, nil},
 	"credfile": {[]string{"creds", "durable", "inifile"}, []string{"gopkg.in/ini.v1", sys, "github.com/gofrs/flock"}},
+	"service":  {[]string{"creds"}, []string{sys}},
 	"doctor":   {[]string{"credfile", "creds", "localapi", "profile"}, nil},
-	"localapi": {[]string{"creds", "mfa"}, []string{sys}},
-	"daemon": {[]string{"audit", "awsapi", "console", "credfile", "creds", "desktop", "dialog", "keyring", "localapi", "mfa", "notify", "plan", "profile", "refresh", "state", "watch"},
+	"localapi": {[]string{"consent", "creds", "mfa"}, []string{sys}},
+	"daemon": {[]string{"audit", "awsapi", "consent", "console", "credfile", "creds", "desktop", "dialog", "keyring", "localapi", "mfa", "notify", "plan", "profile", "refresh", "state", "wake", "watch"},
 		[]string{sys}},
-	"cli": {[]string{"audit", "awsapi", "awssim", "console", "credfile", "creds", "daemon", "doctor", "durable", "endpoint", "inifile", "keyring", "localapi", "mfa", "plan", "profile", "setup",
+	"cli": {[]string{"audit", "awsapi", "awssim", "consent", "console", "credfile", "creds", "daemon", "doctor", "durable", "endpoint", "inifile", "keyring", "localapi", "mfa", "plan", "profile", "service", "setup",
 		"state"},
 		[]string{"github.com/spf13/cobra", sys, term}},
 }

@@ -78,8 +78,9 @@ type traveller struct {
 }
 
 // newTraveller gives a machine where prod and ro are fresh through the session
-// and its clock is right. Its AWS does not run faster than life.
-func newTraveller(t *testing.T) *traveller {
+// and its clock is right. Its AWS does not run faster than life. More is what else
+// the daemon finds in its environment.
+func newTraveller(t *testing.T, more ...string) *traveller {
 	t.Helper()
 	path, err := skewed()
 	if err != nil {
@@ -87,6 +88,7 @@ func newTraveller(t *testing.T) *traveller {
 	}
 	m := &traveller{machine: newMachine(t, 1), mfad: path}
 	m.env = append(m.env, "CLOCK_OFFSET_FILE="+m.path("clock"))
+	m.env = append(m.env, more...)
 	m.tick()
 	m.boot()
 	m.addAlice()

@@ -331,8 +331,8 @@ func TestExecInAPipe(t *testing.T) {
 	}
 }
 
-// TestDaemonKeepsNoDescriptors of whoever has it started, but those that a service
-// manager hands over.
+// TestDaemonKeepsNoDescriptors of whoever has it started, nor those that a service
+// manager handed to another process.
 func TestDaemonKeepsNoDescriptors(t *testing.T) {
 	needs(t, "flock", "flock", "--version")
 	m := newMachine(t, 1)
@@ -350,13 +350,10 @@ func TestDaemonKeepsNoDescriptors(t *testing.T) {
 		slices.Sort(names)
 		return names
 	}
-	for _, tt := range []struct{ name, env, want string }{
-		{"none", "LISTEN_FDS=2 LISTEN_PID=1", "[]"},
-		{"two", "LISTEN_FDS=2 LISTEN_PID=$$", "[3 fd-a 4 fd-b]"},
-	} {
+	for _, env := range []string{"", "LISTEN_FDS=2 LISTEN_PID=1"} {
 		m.kill(syscall.SIGTERM)
 		before := m.daemon()
-		cmd := m.command("sh", "-c", `exec 3>"$HOME/fd-a" 4>"$HOME/fd-b" 5>"$HOME/fd-c" 2>"$HOME/fd-log"; `+tt.env+` exec "$0" daemon`, binary)
+		cmd := m.command("sh", "-c", `exec 3>"$HOME/fd-a" 4>"$HOME/fd-b" 5>"$HOME/fd-c" 2>"$HOME/fd-log"; `+env+` exec "$0" daemon`, binary)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -364,8 +361,8 @@ func TestDaemonKeepsNoDescriptors(t *testing.T) {
 			t.Fatal("the daemon does not start")
 		}
 		got := slices.DeleteFunc(holds(cmd.Process.Pid), func(s string) bool { return strings.HasSuffix(s, "fd-log") })
-		if fmt.Sprint(got) != tt.want {
-			t.Errorf("%s: the daemon has %v open, want %s", tt.name, got, tt.want)
+		if len(got) > 0 {
+			t.Errorf("with %q the daemon has %v open", env, got)
 		}
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()

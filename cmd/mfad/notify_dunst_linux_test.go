@@ -42,8 +42,8 @@ func TestTheButtonOfARealNotification(t *testing.T) {
 	m.env = person
 	notification := m.awaitsWindow("notification", "--class", "Dunst")
 	// By this the daemon knows of the desktop, and nobody is asked for a code.
-	if r := finish(m.command(binary, "role", "prod")); r.status != 0 {
-		t.Fatalf("mfad role: status %d, %s", r.status, r.stderr)
+	if r := finish(m.command(binary, "status")); r.status != 0 {
+		t.Fatalf("mfad status: status %d, %s", r.status, r.stderr)
 	}
 	if _, there := m.xdotool("search", "--onlyvisible", "--name", "mfad: MFA code"); there {
 		t.Fatal("a window opened though nobody waits for a code")

@@ -31,8 +31,14 @@ type person struct {
 	grew   chan struct{}
 }
 
-// sitDown starts a program on a terminal of its own.
+// sitDown starts mfad on a terminal of its own.
 func (m *machine) sitDown(args ...string) *person {
+	m.t.Helper()
+	return m.sitsAt(binary, args...)
+}
+
+// sitsAt starts a program on a terminal of its own.
+func (m *machine) sitsAt(program string, args ...string) *person {
 	m.t.Helper()
 	p := &person{t: m.t, done: make(chan struct{}), grew: make(chan struct{}, 1)}
 	master, slave, err := pty.Open()
@@ -40,7 +46,7 @@ func (m *machine) sitDown(args ...string) *person {
 		m.t.Fatal(err)
 	}
 	p.tty = master
-	p.cmd = m.command(binary, args...)
+	p.cmd = m.command(program, args...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = slave, &p.stdout, slave
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := p.cmd.Start(); err != nil {

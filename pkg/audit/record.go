@@ -47,7 +47,7 @@ type Record struct {
 	Expires  *time.Time `json:"expires,omitempty"`       // when it ends, by AWS's answer
 	Outcome  string     `json:"outcome"`                 // OK, or the error's creds.Code
 	Message  string     `json:"message,omitempty"`       // the error in words
-	Why      string     `json:"why,omitempty"`           // why a code was spent on this call
+	Why      string     `json:"why,omitempty"`           // why a code was spent on this call, or how a person allowed or denied a hand-out
 	PID      int        `json:"pid,omitempty"`           // hand-outs: the process that asked
 	Program  string     `json:"program,omitempty"`       // and what it is
 }

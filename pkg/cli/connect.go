@@ -6,6 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -13,6 +16,7 @@ import (
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/mfa"
 	"github.com/mfad/mfad/pkg/profile"
+	"github.com/mfad/mfad/pkg/service"
 	"github.com/mfad/mfad/pkg/state"
 )
 
@@ -38,12 +42,24 @@ func (a *app) paths() (daemon.Paths, error) {
 	return p, err
 }
 
-// client makes a client that has not connected yet.
+// client makes a client that has not connected yet, and starts no daemon: not by
+// connecting to a service manager's socket either.
 func (a *app) client() *localapi.Client {
+	c := a.awakening()
+	c.Sockets = slices.DeleteFunc(c.Sockets, unheld)
+	return c
+}
+
+// awakening is client, where a daemon may be started by connecting.
+func (a *app) awakening() *localapi.Client {
 	return &localapi.Client{
 		Sockets: profile.Sockets(a.getenv, a.home, os.Getuid()), Version: version(), Display: mfa.DisplayOf(a.getenv),
 		Mismatch: func(other string) {
-			a.note("the daemon is version %s, this command is %s; stop the daemon to have the new one started", other, version())
+			next := "stop the daemon to have the new one started"
+			if a.startsService() != nil {
+				next = "run: mfad service restart"
+			}
+			a.note("the daemon is version %s, this command is %s; %s", other, version(), next)
 		},
 	}
 }
@@ -59,12 +75,17 @@ func (a *app) daemon(ctx context.Context) (*localapi.Client, error) {
 
 // daemonStatus is daemon, with the answer that it gave.
 func (a *app) daemonStatus(ctx context.Context) (*localapi.Client, localapi.Status, error) {
-	c := a.client()
+	autostart := a.getenv("MFAD_AUTOSTART") != "0"
+	client := a.awakening
+	if !autostart {
+		client = a.client
+	}
+	c := client()
 	st, err := answers(ctx, c)
 	if creds.CodeOf(err) != creds.CodeDaemonDown { // a daemon that is just dying counts as none
 		return c, st, err
 	}
-	if a.getenv("MFAD_AUTOSTART") == "0" {
+	if !autostart {
 		return nil, st, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon is not running and MFAD_AUTOSTART=0 forbids to start it", Hint: "run: mfad daemon"}
 	}
 	p, err := a.paths()
@@ -75,11 +96,11 @@ func (a *app) daemonStatus(ctx context.Context) (*localapi.Client, localapi.Stat
 	limit := time.Now().Add(startLimit)
 	for time.Now().Before(limit) && ctx.Err() == nil {
 		if !spawned {
-			if spawned, err = a.spawn(p); err != nil {
+			if spawned, err = a.start(ctx, p); err != nil {
 				return nil, st, err
 			}
 		}
-		c = a.client() // the daemon may have left its socket's path only now
+		c = client() // the daemon may have left its socket's path only now
 		if st, err = answers(ctx, c); err == nil {
 			return c, st, nil
 		}
@@ -108,9 +129,10 @@ func answers(ctx context.Context, c *localapi.Client) (st localapi.Status, err e
 // its start it waits for the keyring for some seconds.
 const answerLimit = 5 * time.Second
 
-// spawn starts a daemon in the background, unless one holds the lock: that one is
-// still starting, or just ending.
-func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
+// start starts a daemon, unless one holds the lock: that one is still starting, or
+// just ending. It does so through the service where one is installed, since that
+// starts it again; by itself where that cannot be done.
+func (a *app) start(ctx context.Context, p daemon.Paths) (started bool, err error) {
 	dir := state.Dir(p.State)
 	if err := dir.Ensure(); err != nil {
 		return false, err
@@ -124,10 +146,62 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	if err := lock.Release(); err != nil {
 		return false, err
 	}
+	if a.startService(ctx) {
+		return true, nil
+	}
+	return a.spawn(p)
+}
+
+// startService has the service manager start the service, if one is installed and
+// what this process was told of other places does not lead elsewhere.
+func (a *app) startService(ctx context.Context) bool {
+	command := a.startsService()
+	if command == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
+	if err != nil {
+		a.verbosef("the service does not start, and the daemon is started without it: %v: %s", err, strings.TrimSpace(string(out)))
+		return false
+	}
+	a.verbosef("started the service")
+	return true
+}
+
+// startsService is the command that starts the service, if one is installed and
+// would be the daemon that this process wants; else nil.
+func (a *app) startsService() []string {
+	if a.config != "" {
+		return nil
+	}
+	for _, v := range []string{"MFAD_CONFIG", "MFAD_STATE_DIR", "MFAD_SOCKET"} {
+		if a.getenv(v) != "" {
+			return nil
+		}
+	}
+	switch runtime.GOOS {
+	case "darwin":
+		return service.StartsAgent(a.home, os.Getuid())
+	case "windows":
+		return nil // asking takes longer than starting
+	}
+	return service.Starts(a.getenv, a.home)
+}
+
+// openLog opens the log in the state folder, or begins a new one where it has
+// become large.
+func openLog(dir state.Dir) (*os.File, error) {
 	if info, err := os.Stat(dir.Path(logName)); err == nil && info.Size() > maxLog {
 		_ = os.Rename(dir.Path(logName), dir.Path(logName+".old")) // else it goes on growing
 	}
-	log, err := os.OpenFile(dir.Path(logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return os.OpenFile(dir.Path(logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+// spawn starts a daemon in the background.
+func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
+	log, err := openLog(state.Dir(p.State))
 	if err != nil {
 		return false, notStarted(err)
 	}
@@ -142,7 +216,7 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Args[0] = "mfad" // whatever this program is called
-	cmd.Dir, cmd.Env = "/", environFromAnywhere()
+	cmd.Dir, cmd.Env = "/", slices.DeleteFunc(environFromAnywhere(), forService)
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
@@ -150,6 +224,13 @@ func (a *app) spawn(p daemon.Paths) (spawned bool, err error) {
 	}
 	a.verbosef("started the daemon, process %d", cmd.Process.Pid)
 	return true, cmd.Process.Release()
+}
+
+// forService tells whether an environment variable was for this process, or its
+// parent, as a service: the daemon is another.
+func forService(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	return service.IsHanded(name)
 }
 
 func notStarted(err error) error {

@@ -8,26 +8,33 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/mfa"
 )
 
 // converse makes a call for which the daemon may pick this process to ask its
-// person for a code.
+// person for a code, or whether a program may use a profile.
 func (a *app) converse(ctx context.Context, c *localapi.Client, path string, body, out any) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	asker := &asker{client: c, give: func(err error) { cancel(err) }}
 	var waiting sync.Once
-	err := c.Converse(ctx, path, body, out, func(e mfa.Event) {
-		asker.stop()
-		switch e.Kind {
-		case mfa.Ask:
-			asker.start(ctx, e.Question)
-		case mfa.Wait:
-			waiting.Do(func() { a.note("mfa_process of %s gets the code (does it want a touch?)", e.Question.Identity) })
-		}
+	err := c.Converse(ctx, path, body, out, localapi.Hearing{
+		Code: func(e mfa.Event) {
+			asker.stop()
+			switch e.Kind {
+			case mfa.Ask:
+				asker.start(ctx, func(ctx context.Context) error { return asker.ask(ctx, e.Question) })
+			case mfa.Wait:
+				waiting.Do(func() { a.note("mfa_process of %s gets the code (does it want a touch?)", e.Question.Identity) })
+			}
+		},
+		Confirm: func(q consent.Question) {
+			asker.stop()
+			asker.start(ctx, func(ctx context.Context) error { return asker.confirm(ctx, q) })
+		},
 	})
 	asker.stop()
 	return err
@@ -41,10 +48,10 @@ type asker struct {
 	asking sync.WaitGroup
 }
 
-func (k *asker) start(ctx context.Context, q mfa.Question) {
+func (k *asker) start(ctx context.Context, ask func(context.Context) error) {
 	ctx, k.cancel = context.WithCancel(ctx)
 	k.asking.Go(func() {
-		if err := k.ask(ctx, q); err != nil && ctx.Err() == nil {
+		if err := ask(ctx); err != nil && ctx.Err() == nil {
 			k.give(err)
 		}
 	})
@@ -82,6 +89,21 @@ func (k *asker) ask(ctx context.Context, q mfa.Question) error {
 		}
 		return k.send(ctx, orElse(q.Direct, q.Identity), code)
 	}
+}
+
+// confirm asks for a yes; everything else is a no, also an end of input.
+func (k *asker) confirm(ctx context.Context, q consent.Question) error {
+	t, err := openTerminal()
+	if err != nil {
+		return &creds.Error{Code: creds.CodeCancelled, Op: "the terminal is gone", Err: err}
+	}
+	defer t.close()
+	answer, err := t.line(ctx, "mfad: "+q.Line()+" [y/N] ")
+	if err != nil && !errors.Is(err, errEOF) {
+		return err
+	}
+	yes := strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes")
+	return k.client.Do(ctx, "/v1/confirm", localapi.ConfirmRequest{ID: q.ID, Allow: yes}, nil)
 }
 
 // send gives a code to the daemon. It does not wait for what else is fetched

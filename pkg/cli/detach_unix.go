@@ -3,12 +3,16 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mfad/mfad/pkg/creds"
+	"github.com/mfad/mfad/pkg/service"
 )
 
 // detach has a process outlive the terminal it was started from.
@@ -37,4 +41,49 @@ func closeInherited(keep int) {
 			_ = unix.Close(fd) // it is nobody's
 		}
 	}
+}
+
+// hasTerminal tells whether a terminal belongs to this process, whose end is a
+// hangup.
+func hasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	return tty.Close() == nil
+}
+
+// holdSocket marks a socket that a service manager opened as one at which a daemon
+// answers, until release.
+func holdSocket(socket string) (release func(), err error) {
+	fail := func(err error) error {
+		return &creds.Error{Code: creds.CodeInternal, Op: "lock the socket", Hint: "run: mfad service install", Err: err}
+	}
+	f, err := os.OpenFile(service.SocketLock(socket), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fail(err)
+	}
+	// Waited for: clients hold it for the moment of a look, and a daemon that this
+	// one follows until it has ended.
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			_ = f.Close()
+			return nil, fail(err)
+		}
+	}
+}
+
+// unheld tells whether a socket is a service manager's at which no daemon answers:
+// connecting would start one.
+func unheld(socket string) bool {
+	f, err := os.Open(service.SocketLock(socket))
+	if err != nil {
+		return false // it is the daemon's own, or its daemon has never run
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil
 }

@@ -14,3 +14,12 @@ func detach(cmd *exec.Cmd) {
 
 // closeInherited has nothing to do: no process gets more handles than it is to.
 func closeInherited(int) {}
+
+// hasTerminal: a hangup ends a process here in any case.
+func hasTerminal() bool { return true }
+
+// holdSocket has nothing to do: no service manager opens sockets here.
+func holdSocket(string) (release func(), err error) { return func() {}, nil }
+
+// unheld: no socket is a service manager's.
+func unheld(string) bool { return false }

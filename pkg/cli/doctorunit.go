@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/xml"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mfad/mfad/pkg/doctor"
+	"github.com/mfad/mfad/pkg/service"
 )
 
 // errNoCommand: a unit that was written by hand, or for something else.
@@ -29,9 +27,9 @@ func (a *app) lookUnits() []doctor.Unit {
 		}
 		u := doctor.Unit{Path: path}
 		if strings.HasSuffix(path, ".plist") {
-			u.Command = plistCommand(text)
+			u.Command = service.AgentProgram(text)
 		} else {
-			u.Command = unitCommand(string(text), a.home)
+			u.Command = service.UnitProgram(string(text), a.home)
 		}
 		if u.Command == "" {
 			u.Err = errNoCommand
@@ -48,70 +46,13 @@ func (a *app) lookUnits() []doctor.Unit {
 // unitPaths are where such a file may lie, the first that counts first.
 func (a *app) unitPaths() []string {
 	if runtime.GOOS == "darwin" {
-		return []string{filepath.Join(a.home, "Library", "LaunchAgents", "mfad.plist"), "/Library/LaunchAgents/mfad.plist"}
-	}
-	config := a.getenv("XDG_CONFIG_HOME")
-	if !filepath.IsAbs(config) {
-		config = filepath.Join(a.home, ".config")
-	}
-	data := a.getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(data) {
-		data = filepath.Join(a.home, ".local", "share")
+		return service.AgentPaths(a.home)
 	}
 	var paths []string
-	for _, dir := range []string{config, "/etc", data, "/usr/local/lib", "/usr/lib"} {
-		paths = append(paths, filepath.Join(dir, "systemd", "user", "mfad.service"))
+	for _, dir := range service.UnitDirs(a.getenv, a.home) {
+		paths = append(paths, filepath.Join(dir, service.Name+".service"))
 	}
 	return paths
-}
-
-// unitCommand is the program of a unit's last ExecStart line. Before it may stand
-// signs that change how it is started.
-func unitCommand(text, home string) string {
-	command := ""
-	for line := range strings.Lines(text) {
-		value, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecStart=")
-		if !ok {
-			continue
-		}
-		value = strings.TrimLeft(value, "@-:+!| ")
-		if quoted, ok := strings.CutPrefix(value, `"`); ok {
-			command, _, _ = strings.Cut(quoted, `"`)
-		} else {
-			command, _, _ = strings.Cut(value, " ")
-		}
-	}
-	return strings.ReplaceAll(command, "%h", home)
-}
-
-// plistCommand is the first of an agent's ProgramArguments, or its Program.
-func plistCommand(text []byte) string {
-	d := xml.NewDecoder(bytes.NewReader(text))
-	d.Strict = false
-	key := ""
-	for {
-		token, err := d.Token()
-		if err != nil { // io.EOF, or a file that is none
-			return ""
-		}
-		start, ok := token.(xml.StartElement)
-		if !ok {
-			continue
-		}
-		var value string
-		switch start.Name.Local {
-		case "key", "string":
-			if err := d.DecodeElement(&value, &start); err != nil && err != io.EOF {
-				return ""
-			}
-		}
-		switch {
-		case start.Name.Local == "key":
-			key = value
-		case start.Name.Local == "string" && (key == "ProgramArguments" || key == "Program"):
-			return value
-		}
-	}
 }
 
 // sameProgram tells whether path is this very program.

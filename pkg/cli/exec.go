@@ -170,6 +170,11 @@ func (a *app) exec(ctx context.Context, f execFlags, name string, command []stri
 	p.inherit(config)
 	r := localapi.CredentialsRequest{Profile: name, For: localapi.ForExport, NoPrompt: f.noPrompt,
 		TimeoutSeconds: f.wait.Seconds(), CanAsk: !f.noPrompt && canAskHere()}
+	if p.confirm { // an older daemon does not know the field
+		if r.Command, err = filepath.Abs(path); err != nil {
+			return err
+		}
+	}
 	first, err := a.credentials(ctx, r, f.wait)
 	if err != nil {
 		return err
@@ -195,6 +200,7 @@ func (a *app) servedVariables(url, token string, copied *configCopy, p execProfi
 // execProfile is what exec needs to know of a profile.
 type execProfile struct {
 	name, section, region, output string
+	confirm                       bool     // a person allows the use of it
 	settings                      []string // other lines of the AWS config for the command's own profile
 }
 
@@ -218,5 +224,5 @@ func (a *app) execProfile(st localapi.Status, name string) (execProfile, error) 
 	if err != nil {
 		return found, err
 	}
-	return execProfile{name: name, section: p.Section, region: orElse(p.Region, c.Defaults.Region), output: p.Output}, nil
+	return execProfile{name: name, section: p.Section, region: orElse(p.Region, c.Defaults.Region), output: p.Output, confirm: p.Confirm}, nil
 }

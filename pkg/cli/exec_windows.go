@@ -27,7 +27,7 @@ func (a *app) execServed(ctx context.Context, p execProfile, path string, comman
 	if err != nil {
 		return err
 	}
-	server, err := endpoint.Listen(a.execSource(p.name), c)
+	server, err := endpoint.Listen(a.execSource(p.name, first.Grant), c)
 	if err != nil {
 		return err
 	}

@@ -167,6 +167,7 @@ func (a *app) endpointApart() error {
 // What asks it to end before does the same to the command, which may need
 // credentials to tidy up: only SIGKILL ends it.
 func (a *app) serveEndpoint() error {
+	harden()
 	// Caught, and not ignored: a daemon that is started from here must not ignore them.
 	signal.Notify(make(chan os.Signal, 1), unlessIgnored(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGPIPE)...)
 	closeInherited(answerFD - lockFD + 1)
@@ -209,6 +210,6 @@ func (a *app) serve(o endpointOrder) (s *endpoint.Server, ended func(), err erro
 	if ended, err = watchProcess(o.PID); err != nil {
 		return nil, nil, noEndpoint(fmt.Errorf("watch process %d: %w", o.PID, err))
 	}
-	s, err = endpoint.Listen(a.execSource(o.Profile), first)
+	s, err = endpoint.Listen(a.execSource(o.Profile, o.First.Grant), first)
 	return s, ended, err
 }

@@ -15,15 +15,16 @@ import (
 const sourceWait = endpoint.Limit - 100*time.Millisecond
 
 // execSource asks the daemon what a profile has now; nobody is asked for a code. A
-// daemon that is gone is started again, which the answer does not wait for.
-func (a *app) execSource(name string) endpoint.Source {
+// daemon that is gone is started again, which the answer does not wait for. The grant
+// says that a person allowed the run; empty: nobody had to.
+func (a *app) execSource(name, grant string) endpoint.Source {
 	var starting sync.Mutex // held while a daemon is being started
 	return func(ctx context.Context) (creds.Credentials, error) {
 		client := a.client() // anew: the next daemon may listen elsewhere
 		client.Mismatch = nil
 		var out localapi.Process
 		err := client.Do(ctx, "/v1/credentials", localapi.CredentialsRequest{
-			Profile: name, For: localapi.ForExport, NoPrompt: true, TimeoutSeconds: sourceWait.Seconds(),
+			Profile: name, For: localapi.ForExport, NoPrompt: true, TimeoutSeconds: sourceWait.Seconds(), Grant: grant,
 		}, &out)
 		if creds.CodeOf(err) == creds.CodeDaemonDown && starting.TryLock() {
 			go func() {

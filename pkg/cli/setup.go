@@ -19,10 +19,10 @@ import (
 
 // setupFlags are the answers that came with the command.
 type setupFlags struct {
-	from, key, identity, serial, region string
-	profiles, write, login, code        string
-	roles, modes                        []string
-	remove, keep, yes, dryRun           bool
+	from, key, identity, serial, region   string
+	profiles, write, login, code, service string
+	roles, modes                          []string
+	remove, keep, yes, dryRun             bool
 }
 
 func (a *app) setupCommand() *cobra.Command {
@@ -62,6 +62,7 @@ adds what is new.`,
 	f.BoolVar(&o.remove, "remove-keys", false, "take the key out of the AWS file once the keyring has it")
 	f.BoolVar(&o.keep, "keep-keys", false, "leave the key in the AWS file")
 	f.StringVar(&o.login, "login", "yes", "yes or no: `WHETHER` to spend a code right away")
+	f.StringVar(&o.service, "service", "", "yes or no: `WHETHER` the system is to keep the daemon running (see mfad service)")
 	f.StringVar(&o.code, "code", "", "`-` reads the code from stdin")
 	f.BoolVar(&o.yes, "yes", false, "take the default for each question, and change the files")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would change, and change nothing")
@@ -82,6 +83,8 @@ func (o setupFlags) check() error {
 		return usage("use credentials, process or none", "--write %s is none of its ways", o.write)
 	case o.login != "yes" && o.login != "no":
 		return usage("use yes or no", "--login %s is neither", o.login)
+	case o.service != "" && o.service != "yes" && o.service != "no":
+		return usage("use yes or no", "--service %s is neither", o.service)
 	}
 	for _, r := range o.roles {
 		if name, arn, ok := strings.Cut(r, "="); !ok || name == "" || !strings.HasPrefix(arn, "arn:") {
@@ -140,7 +143,7 @@ func (s *setupRun) run(ctx context.Context) error {
 	plan := setup.Make(s.found, s.answers)
 	if plan.Empty() {
 		s.nothingToDo()
-		return nil
+		return s.offerService(ctx)
 	}
 	diff, err := s.preview(ctx, plan)
 	if err != nil {
@@ -149,6 +152,9 @@ func (s *setupRun) run(ctx context.Context) error {
 	s.warnBereft()
 	if s.flags.dryRun {
 		fmt.Fprint(s.out, diff)
+		if err := s.offerService(ctx); err != nil {
+			return err
+		}
 		s.note("this was a dry run: nothing was changed")
 		return nil
 	}
@@ -156,6 +162,9 @@ func (s *setupRun) run(ctx context.Context) error {
 		return err
 	}
 	if err := s.apply(ctx, plan); err != nil {
+		return err
+	}
+	if err := s.offerService(ctx); err != nil {
 		return err
 	}
 	return s.spendCode(ctx)

@@ -18,7 +18,7 @@ const (
 // What needs a person.
 const (
 	CodeMFARequired    Code = "mfa_required"    // only a code helps
-	CodeCancelled      Code = "cancelled"       // the person declined to give a code
+	CodeCancelled      Code = "cancelled"       // the person declined, or nobody could allow it
 	CodeMFABadCode     Code = "mfa_bad_code"    // not six digits; it was not sent
 	CodeMFAUsedCode    Code = "mfa_used_code"   // this code was sent before; it was not sent again
 	CodeMFARejected    Code = "mfa_rejected"    // AWS did not take the code

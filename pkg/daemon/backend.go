@@ -43,15 +43,26 @@ func (d *Daemon) Credentials(ctx context.Context, r localapi.CredentialsRequest,
 		return localapi.Process{}, &creds.Error{Code: creds.CodeMFARequired, Op: "nothing is cached for profile " + r.Profile,
 			Hint: "run: mfad login " + p.Identity}
 	}
+	wait, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, waitDefault))
+	defer cancel()
+	why, err := d.allow(wait, wish{profile: p, command: r.Command, grant: r.Grant, cached: r.Cached, noPrompt: r.NoPrompt,
+		terminal: asker(r.CanAsk && !r.NoPrompt, talk)})
+	if err != nil {
+		return localapi.Process{}, err
+	}
 	if !ok {
-		ctx, cancel := context.WithTimeout(ctx, timeout(r.TimeoutSeconds, waitDefault))
-		defer cancel()
-		if c, err = d.obtain(ctx, p, r.NoPrompt, r.CanAsk && talk.CanAsk(), talk); err != nil {
+		if c, err = d.obtain(wait, p, r.NoPrompt, r.CanAsk && talk.CanAsk(), talk); err != nil {
 			return localapi.Process{}, err
 		}
 	}
-	d.handedOut(ctx, p.Identity, p.Name, c.Expires)
-	return process(c, r.For, d.clock.Now()), nil
+	out := process(c, r.For, d.clock.Now())
+	if p.Confirm && r.Command != "" {
+		if out.Grant, err = d.store.grant(p.Name); err != nil {
+			return localapi.Process{}, err
+		}
+	}
+	d.handedOut(ctx, p, c.Expires, why)
+	return out, nil
 }
 
 // obtain gets a profile's credentials, by asking for a code if only that helps.
@@ -70,8 +81,8 @@ func (d *Daemon) obtain(ctx context.Context, p *profile.Profile, noPrompt, canAs
 	}
 }
 
-// servable tells why nothing can be served at all: no such profile, mfad is
-// locked, or the user wants a question that cannot be asked.
+// servable tells why nothing can be served at all: no such profile, or mfad is
+// locked.
 func (d *Daemon) servable(name string) (*profile.Profile, error) {
 	c, err := d.inForce()
 	if err != nil {
@@ -83,11 +94,7 @@ func (d *Daemon) servable(name string) (*profile.Profile, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case p.Confirm:
-		return nil, &creds.Error{Code: creds.CodeUsage, Op: "profile " + name + " wants each hand-out confirmed, and this version cannot ask for that yet",
-			Hint: "remove confirm from [profile " + name + "]"}
-	case d.locked:
+	if d.locked {
 		return nil, refresh.ErrLocked
 	}
 	return p, nil
@@ -262,5 +269,6 @@ func (d *Daemon) setLocked(locked bool) error {
 		return nil
 	}
 	d.engine.Lock()
+	d.consents.Forget()
 	return d.sink.forget()
 }

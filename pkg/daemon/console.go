@@ -36,12 +36,19 @@ type consoleLogin struct {
 	duration    time.Duration // asked for; zero: what there is
 	talk        localapi.Talk
 	notes       []string
+	why         string // a person allowed it; empty: nobody had to
 }
 
 // Console implements [localapi.Backend].
 func (d *Daemon) Console(ctx context.Context, r localapi.ConsoleRequest, talk localapi.Talk) (localapi.ConsoleAnswer, error) {
 	d.windows.seen(localapi.DisplayOf(ctx))
 	l, err := d.consoleLogin(r, talk)
+	if err != nil {
+		return localapi.ConsoleAnswer{}, err
+	}
+	wait, cancel := context.WithTimeout(ctx, l.gift.timeout)
+	defer cancel()
+	l.why, err = d.allow(wait, wish{profile: l.p, terminal: asker(l.gift.canAsk, talk)})
 	if err != nil {
 		return localapi.ConsoleAnswer{}, err
 	}
@@ -225,7 +232,7 @@ func (d *Daemon) signIn(ctx context.Context, l *consoleLogin, c creds.Credential
 		expires = time.Now().Round(0).Add(asked)
 	}
 	who := localapi.CallerOf(ctx)
-	d.record(audit.Record{Action: audit.Console, Identity: l.p.Identity, Profile: l.p.Name, RoleARN: l.p.RoleARN, Asked: int(l.duration / time.Second),
+	d.record(audit.Record{Action: audit.Console, Identity: l.p.Identity, Profile: l.p.Name, RoleARN: l.p.RoleARN, Why: l.why, Asked: int(l.duration / time.Second),
 		Given: int(time.Until(expires).Round(time.Second) / time.Second), Expires: &expires, PID: who.PID, Program: who.Program}.Ended(nil))
 	return localapi.ConsoleAnswer{
 		Endpoint: l.endpoint, Destination: l.destination, SigninToken: token.Reveal(), Principal: c.Principal,

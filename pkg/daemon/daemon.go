@@ -8,11 +8,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/mfad/mfad/pkg/audit"
 	"github.com/mfad/mfad/pkg/awsapi"
+	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/keyring"
@@ -21,6 +24,7 @@ import (
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/refresh"
 	"github.com/mfad/mfad/pkg/state"
+	"github.com/mfad/mfad/pkg/wake"
 	"github.com/mfad/mfad/pkg/watch"
 )
 
@@ -44,11 +48,20 @@ type Options struct {
 	// see them. Nil: as with Desktop; with Dialogs alone somebody always would.
 	Dialogs  Dialogs
 	Presence Presence
+	// Confirms asks on the desktop whether a program may use a profile that wants that.
+	// Nil: as with Desktop.
+	Confirms Confirms
 	// CodeStep is how long an MFA device shows a code; zero means 30 s, as AWS's
 	// devices have it. A simulated AWS may be faster.
 	CodeStep time.Duration
 	// Ready is called once requests are answered; it may be nil.
 	Ready func()
+	// Listener is the socket that a service manager opened; nil: the daemon makes
+	// its own. Supervisor is told how the daemon is; nil: nobody wants to know.
+	Listener   net.Listener
+	Supervisor Supervisor
+	// Hangups has the config read again at each signal; nil: there are none.
+	Hangups <-chan os.Signal
 }
 
 // Paths are where a daemon's files lie, all absolute.
@@ -65,14 +78,16 @@ type Daemon struct {
 	started time.Time
 	dir     state.Dir
 	desk    *mfa.Desk
-	engine  *refresh.Engine
-	clock   awsapi.Clock
-	store   *store
-	sink    *sink
-	audit   *audit.Log
-	herald  *herald       // nil: nothing is shown
-	windows *windows      // nil: none opens
-	asked   chan struct{} // gets one when a client comes; capacity 1
+	// consents are the answers of persons to programs that want to use a profile.
+	consents *consent.Desk
+	engine   *refresh.Engine
+	clock    awsapi.Clock
+	store    *store
+	sink     *sink
+	audit    *audit.Log
+	herald   *herald       // nil: nothing is shown
+	windows  *windows      // nil: none opens
+	asked    chan struct{} // gets one when a client comes; capacity 1
 
 	glance glance
 
@@ -104,7 +119,12 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer lock.Release()
 	d := newDaemon(o, dir)
-	l, err := d.listen(o.Paths.Socket)
+	l := o.Listener
+	if l != nil {
+		err = d.adopt(l)
+	} else {
+		l, err = d.listen(o.Paths.Socket)
+	}
 	if err != nil {
 		return err
 	}
@@ -112,6 +132,7 @@ func Run(ctx context.Context, o Options) error {
 		if o.Ready != nil {
 			o.Ready()
 		}
+		d.tellSupervisor("READY=1")
 		return d.serve(ctx, l)
 	})
 }
@@ -121,7 +142,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Daemon{
-		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(),
+		Options: o, dir: dir, started: time.Now().Round(0), desk: mfa.NewDesk(), consents: consent.NewDesk(),
 		config:  &profile.Config{Path: o.Paths.Config},
 		clients: map[string]*awsapi.Client{}, held: map[string]held{}, changed: make(chan struct{}), asked: make(chan struct{}, 1),
 		keyring: openKeyring{wake: make(chan struct{}, 1)},
@@ -136,8 +157,12 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 	if o.Desktop == nil && o.Keyring == nil {
 		o.Desktop = notify.New(o.Getenv)
 	}
+	if o.Confirms == nil && o.Keyring == nil {
+		d.Confirms = screen{getenv: o.Getenv}
+	}
 	if o.Dialogs == nil && o.Keyring == nil {
-		d.Dialogs, d.Presence = screen{o.Getenv}, screen{o.Getenv}
+		here := screen{o.Getenv, d.woke}
+		d.Dialogs, d.Presence = here, here
 	}
 	if d.Dialogs != nil {
 		d.windows = d.newWindows()
@@ -166,6 +191,7 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	parts.Go(func() { d.tendKeyring(ctx) })
 	parts.Go(func() { d.watch(ctx, w) })
 	parts.Go(func() { d.forward(ctx) })
+	parts.Go(func() { wake.Watch(ctx, d.jumped) })
 	parts.Go(func() { d.giveBack(ctx) })
 	if d.herald != nil {
 		parts.Go(func() { d.herald.run(ctx) })
@@ -174,6 +200,10 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	if d.windows != nil {
 		parts.Go(func() { d.windows.run(ctx) })
 	}
+	if d.Supervisor != nil {
+		parts.Go(func() { d.supervised(ctx) })
+	}
+	parts.Go(func() { d.reloads(ctx) })
 	err := serve(ctx)
 	cancel()
 	parts.Wait()

@@ -11,7 +11,7 @@ import (
 
 // TestAGlanceIsNeverOld: it is the last picture only while that is true.
 func TestAGlanceIsNeverOld(t *testing.T) {
-	d := newDaemon(Options{}, state.Dir(t.TempDir()))
+	d := newDaemon(Options{Getenv: func(string) string { return "" }}, state.Dir(t.TempDir()))
 	if d.Glance().Daemon.Locked {
 		t.Fatal("it is locked from the start")
 	}

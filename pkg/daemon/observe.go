@@ -7,6 +7,7 @@ import (
 	"github.com/mfad/mfad/pkg/audit"
 	"github.com/mfad/mfad/pkg/awsapi"
 	"github.com/mfad/mfad/pkg/localapi"
+	"github.com/mfad/mfad/pkg/profile"
 )
 
 // subject is what a call to AWS is made for. It travels in the call's context, so
@@ -42,11 +43,12 @@ func (d *Daemon) record(r audit.Record) {
 	}
 }
 
-// handedOut records who got a profile's credentials.
-func (d *Daemon) handedOut(ctx context.Context, identity, profile string, expires time.Time) {
+// handedOut records who got a profile's credentials, and why that was allowed where a
+// person had to.
+func (d *Daemon) handedOut(ctx context.Context, p *profile.Profile, expires time.Time, why string) {
 	who := localapi.CallerOf(ctx)
 	d.record(audit.Record{
-		Action: audit.HandOut, Identity: identity, Profile: profile, Expires: &expires,
+		Action: audit.HandOut, Identity: p.Identity, Profile: p.Name, Expires: &expires, Why: why,
 		PID: who.PID, Program: who.Program,
 	}.Ended(nil))
 }

@@ -16,6 +16,7 @@ const startPatience = 3 * time.Second
 
 // Status implements [localapi.Backend].
 func (d *Daemon) Status(ctx context.Context) (localapi.Status, <-chan struct{}) {
+	d.windows.seen(localapi.DisplayOf(ctx))
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	_ = d.ready(ctx) // what is wrong with the keyring is part of the picture

@@ -26,7 +26,8 @@ type Dialogs interface {
 // Presence tells whether a person sits at a desktop.
 type Presence interface {
 	// Watch calls changed with whether the screen is locked, or nobody has touched it
-	// for long, now and whenever that changes, until ctx ends.
+	// for long, now and whenever that changes, until ctx ends. Where no client has told
+	// of a desktop yet, on is nil, and changed is not called.
 	Watch(ctx context.Context, on mfa.Display, changed func(away bool))
 }
 
@@ -242,8 +243,12 @@ func (w *windows) run(ctx context.Context) {
 	var working sync.WaitGroup
 	defer working.Wait()
 	var watched mfa.Display
-	var unwatch context.CancelFunc = func() {}
-	defer func() { unwatch() }()
+	var unwatch context.CancelFunc // nil: nothing is watched yet
+	defer func() {
+		if unwatch != nil {
+			unwatch()
+		}
+	}()
 	for {
 		changed := w.changed()
 		w.mu.Lock()
@@ -252,16 +257,14 @@ func (w *windows) run(ctx context.Context) {
 		w.readyLocked()
 		on := w.on
 		w.mu.Unlock()
-		if w.presence != nil && !maps.Equal(on, watched) {
-			unwatch()
+		if w.presence != nil && (unwatch == nil || !maps.Equal(on, watched)) {
+			if unwatch != nil {
+				unwatch()
+			}
 			watched = on
 			watching, stop := context.WithCancel(ctx)
 			unwatch = stop
-			working.Go(func() {
-				if on != nil {
-					w.presence.Watch(watching, on, w.look)
-				}
-			})
+			working.Go(func() { w.presence.Watch(watching, on, w.look) })
 		}
 		var later <-chan time.Time
 		if len(w.desk.Questions()) > 0 {
@@ -345,7 +348,7 @@ func (w *windows) welcome(ctx context.Context, k *clerk) {
 
 // newWindows are the daemon's own.
 func (d *Daemon) newWindows() *windows {
-	return &windows{
+	w := &windows{
 		dialogs: d.Dialogs, presence: d.Presence, desk: d.desk, log: d.Log, changed: d.statusChanged,
 		left: func(identity string) time.Duration {
 			if c, lives := d.engine.Session(identity); lives {
@@ -364,4 +367,6 @@ func (d *Daemon) newWindows() *windows {
 		},
 		wake: make(chan struct{}, 1), clerks: map[string]*clerk{},
 	}
+	w.seen(mfa.DisplayOf(d.Getenv)) // until a client tells of another
+	return w
 }

@@ -46,7 +46,10 @@ func (s *fakeScreen) Ask(ctx context.Context, q mfa.Question, _ mfa.Display) (cr
 	}
 }
 
-func (s *fakeScreen) Watch(ctx context.Context, _ mfa.Display, changed func(bool)) {
+func (s *fakeScreen) Watch(ctx context.Context, on mfa.Display, changed func(bool)) {
+	if on == nil {
+		<-ctx.Done()
+	}
 	for ctx.Err() == nil {
 		s.mu.Lock()
 		locked, moved := s.locked, s.moved

@@ -93,8 +93,8 @@ func (l *link) subscribe(ctx context.Context, wanted [][]dbus.MatchOption) bool 
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	// What is dropped while the channel is full does not matter: the state is asked
-	// for after what is in it.
+	// While the channel is full godbus keeps what comes; its order does not matter, as
+	// the state is asked for after each.
 	l.changes = make(chan *dbus.Signal, 16)
 	l.Signal(l.changes)
 	for _, options := range wanted {

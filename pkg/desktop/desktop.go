@@ -1,8 +1,8 @@
 // Package desktop tells whether somebody sits at a desktop: its session is in
-// front, not locked, and not idle. It asks the system's own services over D-Bus,
-// in bounded time, and is told by them of changes. It starts no service, changes
-// nothing on the desktop, logs nothing, and decides nothing about what is asked
-// there.
+// front, not locked, and not idle; and when the machine under it has woken up. It
+// asks the system's own services over D-Bus, in bounded time, and is told by them of
+// changes. It starts no service, changes nothing on the desktop, holds up no sleep,
+// logs nothing, and decides nothing about what is asked there.
 package desktop
 
 import "time"
@@ -23,6 +23,11 @@ const limit = 500 * time.Millisecond
 // Desktop is the one that an environment leads to. Make one with [New]. It keeps
 // no state, and may be used by many goroutines.
 type Desktop struct {
+	// Woke is called by Watch when logind tells that the machine has resumed from a
+	// sleep, over the connection by which it tells of the session. Nil: nobody wants
+	// to know. Set it before Watch; it must not block.
+	Woke func()
+
 	getenv func(string) string
 	pause  time.Duration // between attempts to reach a service that is gone
 }
@@ -34,4 +39,12 @@ type Desktop struct {
 // anew each time: getenv may tell what the last client had.
 func New(getenv func(string) string) *Desktop {
 	return &Desktop{getenv: getenv, pause: 30 * time.Second}
+}
+
+// untilNext is how long it is until a service that is gone is looked for again. By
+// default that is at full half minutes, so that the machine wakes up once for all that
+// looks at something then.
+func (d *Desktop) untilNext() time.Duration {
+	t := time.Now()
+	return t.Truncate(d.pause).Add(d.pause).Sub(t)
 }

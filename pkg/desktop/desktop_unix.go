@@ -4,6 +4,7 @@ package desktop
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -24,21 +25,26 @@ func (d *Desktop) State(ctx context.Context) State {
 }
 
 // Watch calls changed with the state, and again with each that differs, until ctx
-// ends. Nothing is polled: the services tell. While there is none the state is unknown,
-// and one is looked for every 30 s.
+// ends, and Woke when the machine has woken up. Where changed is nil that is all it is
+// for, and the session bus is left alone. Nothing is polled: the services tell. While
+// there is none the state is unknown, and one is looked for every 30 s.
 func (d *Desktop) Watch(ctx context.Context, changed func(State)) {
 	var last State
 	first := true
 	tell := func(s State) {
-		if ctx.Err() == nil && (first || s != last) {
+		if changed != nil && ctx.Err() == nil && (first || s != last) {
 			first, last = false, s
 			changed(s)
 		}
 	}
 	for ctx.Err() == nil {
-		d.follow(ctx, tell)
+		if changed == nil {
+			d.followSleep(ctx)
+		} else {
+			d.follow(ctx, tell)
+		}
 		tell(State{})
-		t := time.NewTimer(d.pause)
+		t := time.NewTimer(d.untilNext())
 		select {
 		case <-ctx.Done():
 		case <-t.C:
@@ -47,12 +53,32 @@ func (d *Desktop) Watch(ctx context.Context, changed func(State)) {
 	}
 }
 
+// followSleep tells of sleeps until the bus is lost.
+func (d *Desktop) followSleep(ctx context.Context) {
+	system := d.dialSystem(ctx)
+	defer system.close()
+	if d.Woke == nil || !system.subscribe(ctx, sleepSignals) {
+		return
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s, open := <-system.signals():
+			if !open {
+				return
+			}
+			d.heard(s)
+		}
+	}
+}
+
 // follow tells states until a bus is lost, or another might know more.
 func (d *Desktop) follow(ctx context.Context, tell func(State)) {
 	system, session := d.dialSystem(ctx), d.dialSession(ctx)
 	defer system.close()
 	defer session.close()
-	if told := system.subscribe(ctx, logindSignals); !session.subscribe(ctx, saverSignals) && !told {
+	if told := system.subscribe(ctx, slices.Concat(logindSignals, sleepSignals)); !session.subscribe(ctx, saverSignals) && !told {
 		return
 	}
 	for {
@@ -65,17 +91,18 @@ func (d *Desktop) follow(ctx context.Context, tell func(State)) {
 		tell(s)
 		var again <-chan time.Time
 		if !s.Known && session == nil { // there may be a session bus by then
-			again = time.After(d.pause)
+			again = time.After(d.untilNext())
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-again:
 			return
-		case _, open := <-system.signals():
+		case s, open := <-system.signals():
 			if !open {
 				return
 			}
+			d.heard(s)
 		case _, open := <-session.signals():
 			if !open {
 				return

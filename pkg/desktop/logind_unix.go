@@ -31,6 +31,21 @@ var logindSignals = [][]dbus.MatchOption{
 	{dbus.WithMatchInterface("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, logind)},
 }
 
+// sleepSignals: the machine is about to sleep (true), or has resumed (false).
+var sleepSignals = [][]dbus.MatchOption{
+	{dbus.WithMatchSender(logind), dbus.WithMatchInterface(logindManager), dbus.WithMatchMember("PrepareForSleep")},
+}
+
+// heard passes on that the machine has resumed, if that is what a signal tells.
+func (d *Desktop) heard(s *dbus.Signal) {
+	if s.Name != logindManager+".PrepareForSleep" || d.Woke == nil || len(s.Body) != 1 {
+		return
+	}
+	if asleep, ok := s.Body[0].(bool); ok && !asleep {
+		d.Woke()
+	}
+}
+
 // logind gives the state of the session with an id if it is a graphical one of the
 // user's, else of the session that logind calls the user's display.
 func (l *link) logind(ctx context.Context, id string) State {

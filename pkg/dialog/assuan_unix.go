@@ -28,14 +28,34 @@ const (
 // Error codes of libgpg-error, which are the lower 16 bits of what is told.
 const (
 	codeCanceled      = 99
+	codeNotConfirmed  = 114
 	codeFullyCanceled = 198
 )
 
 // pinentry is a program of GnuPG's that asks for a PIN, and is told what to ask
 // over the Assuan protocol (man pinentry; info pinentry, "Protocol").
-func pinentry(name string) program { return program{name: name, ask: askPinentry} }
+func pinentry(name string) program {
+	return program{
+		name: name,
+		ask: func(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error) {
+			return runPinentry(ctx, d, p, pinQuestion)
+		},
+		confirm: func(ctx context.Context, d *Dialog, p Prompt) error {
+			_, err := runPinentry(ctx, d, p, yesQuestion)
+			return err
+		},
+	}
+}
 
-func askPinentry(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error) {
+// form is what a pinentry is asked, and what only that has of settings.
+type form struct{ command, setting, button string }
+
+var (
+	pinQuestion = form{"GETPIN", "SETPROMPT Code:", ""}
+	yesQuestion = form{"CONFIRM", "SETCANCEL " + denyLabel, "SETOK " + allowLabel}
+)
+
+func runPinentry(ctx context.Context, d *Dialog, p Prompt, f form) (creds.Secret, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := d.command(ctx)
@@ -57,7 +77,7 @@ func askPinentry(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error)
 	}()
 	talk := &assuan{in: in, out: bufio.NewReaderSize(out, lineLimit+2)}
 	slow := time.AfterFunc(d.quick, cancel)
-	answer, err := talk.getPIN(p, func() { slow.Stop() })
+	answer, err := talk.ask(p, f, func() { slow.Stop() })
 	if err != nil && ctx.Err() != nil {
 		err = errors.New("it does not answer")
 	}
@@ -75,8 +95,8 @@ type assuan struct {
 	out *bufio.Reader
 }
 
-// getPIN says what to ask, and asks. It calls ready when it is the person's turn.
-func (a *assuan) getPIN(p Prompt, ready func()) (creds.Secret, error) {
+// ask says what to ask, and asks. It calls ready when it is the person's turn.
+func (a *assuan) ask(p Prompt, f form, ready func()) (creds.Secret, error) {
 	if _, err := a.answer(); err != nil { // the greeting
 		return creds.Secret{}, err
 	}
@@ -87,10 +107,11 @@ func (a *assuan) getPIN(p Prompt, ready func()) (creds.Secret, error) {
 		"SETTIMEOUT 0", // the window stays open; a minute is what it has by itself
 		setting("SETTITLE", oneLine(p.Title)),
 		setting("SETDESC", printable(p.Text)),
-		setting("SETPROMPT", "Code:"),
+		f.setting,
+		f.button,
 		setting("SETERROR", oneLine(p.Reason)),
 	} {
-		if command == "SETERROR " {
+		if command == "SETERROR " || command == "" {
 			continue
 		}
 		if _, err := a.call(command); err != nil && !isRefusal(err) { // it need not know them all
@@ -105,11 +126,14 @@ func (a *assuan) getPIN(p Prompt, ready func()) (creds.Secret, error) {
 		return creds.Secret{}, errors.New("it can open no window")
 	}
 	ready()
-	pin, err := a.call("GETPIN")
-	if r, ok := errors.AsType[refusal](err); ok && (r&0xffff == codeCanceled || r&0xffff == codeFullyCanceled) {
-		return creds.Secret{}, errDeclined
+	answer, err := a.call(f.command)
+	if r, ok := errors.AsType[refusal](err); ok {
+		switch r & 0xffff {
+		case codeCanceled, codeFullyCanceled, codeNotConfirmed:
+			return creds.Secret{}, errDeclined
+		}
 	}
-	return pin, err
+	return answer, err
 }
 
 // refusal is the number that a pinentry's ERR has.

@@ -1,5 +1,5 @@
-// Package dialog asks a person for a token code in a window: with zenity,
-// kdialog, a graphical pinentry, or AppleScript's own dialog, whichever is there.
+// Package dialog asks a person for a token code, or for a yes, in a window: with
+// zenity, kdialog, a graphical pinentry, or AppleScript's own dialog, whichever is there.
 // It opens one window at a time, closes it when its answer is no longer wanted,
 // and leaves nothing running behind. It decides nothing about when to ask, sends
 // nothing to AWS, logs nothing, and never puts a code, or what a program printed,
@@ -38,7 +38,16 @@ type program struct {
 	// ask opens one window and gives what the person wrote. Its errors are
 	// errDeclined, the context's, or say what is wrong with the program.
 	ask func(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error)
+	// confirm opens one window with two buttons; nil is the person's yes. Its errors are
+	// as those of ask.
+	confirm func(ctx context.Context, d *Dialog, p Prompt) error
 }
+
+// The buttons of a question for a yes.
+const (
+	allowLabel = "Allow"
+	denyLabel  = "Deny"
+)
 
 // errDeclined is a person's no.
 var errDeclined = errors.New("declined")
@@ -68,6 +77,25 @@ func (d *Dialog) Ask(ctx context.Context, p Prompt) (creds.Secret, error) {
 		p.Reason = bad.Error()
 	}
 	return creds.Secret{}, bad
+}
+
+// Confirm opens a window and waits for a yes or a no as long as ctx allows. To close the
+// window is a no, and so is the Return key, but in kdialog and GNOME's pinentry: a window
+// that opens by itself may get keys that are meant for another.
+//
+// The error is a [creds.Error] with [creds.CodeMFAProcess] if the program opened no
+// window or broke off, or ctx's cause if ctx ended; the window is closed by then.
+func (d *Dialog) Confirm(ctx context.Context, p Prompt) (allowed bool, err error) {
+	switch err := d.program.confirm(ctx, d, p); {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case errors.Is(err, errDeclined):
+		return false, nil
+	case err != nil:
+		return false, &creds.Error{Code: creds.CodeMFAProcess, Op: d.program.name + " gave no answer",
+			Hint: "run it again in a terminal, which asks there", Err: err}
+	}
+	return true, nil
 }
 
 // failure tells a person's no from a program's failure, and both from the end of

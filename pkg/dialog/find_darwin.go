@@ -33,6 +33,19 @@ var appleScript = liner{
 			"--", oneLine(p.Title), p.body(),
 		}
 	},
+	question: func(p Prompt) []string {
+		return []string{
+			"-e", "on run argv",
+			"-e", "try",
+			"-e", "activate",
+			"-e", "end try",
+			"-e", `set answer to display dialog (item 2 of argv) with title (item 1 of argv) buttons {"Deny", "Allow"} default button "Deny" cancel button "Deny" with icon caution`,
+			"-e", "button returned of answer",
+			"-e", "end run",
+			"--", oneLine(p.Title), p.body(),
+		}
+	},
+	yes: allowLabel,
 	// -128 is userCanceledErr, in whatever language the rest is.
 	declined: func(status int, said string) bool { return status == 1 && strings.Contains(said, "(-128)") },
 }.program()

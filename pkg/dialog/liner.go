@@ -21,16 +21,34 @@ type liner struct {
 	name      string
 	env       []string
 	arguments func(Prompt) []string
+	question  func(Prompt) []string // of a window with two buttons
+	yes       string                // what it prints for a yes; empty: its exit status tells
 	// declined tells from exit status and stderr that the person did.
 	declined func(status int, said string) bool
+	closed   int // another status with which a question's window says no; 0: there is none
 }
 
-func (l liner) program() program { return program{name: l.name, ask: l.ask} }
+func (l liner) program() program { return program{name: l.name, ask: l.ask, confirm: l.confirm} }
 
 func (l liner) ask(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error) {
+	return l.run(ctx, d, l.arguments(p), l.declined)
+}
+
+func (l liner) confirm(ctx context.Context, d *Dialog, p Prompt) error {
+	answer, err := l.run(ctx, d, l.question(p), func(status int, said string) bool {
+		return l.declined(status, said) || status > 0 && status == l.closed
+	})
+	if err == nil && l.yes != "" && answer.Reveal() != l.yes {
+		err = errors.New("it printed another answer than it was told")
+	}
+	return err
+}
+
+// run opens one window and gives the line that is printed.
+func (l liner) run(ctx context.Context, d *Dialog, args []string, declined func(status int, said string) bool) (creds.Secret, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := d.command(ctx, l.arguments(p)...)
+	cmd := d.command(ctx, args...)
 	cmd.Env = append(cmd.Env, l.env...)
 	answer, said := &bounded{full: cancel}, &bounded{}
 	defer answer.wipe()
@@ -46,7 +64,7 @@ func (l liner) ask(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, erro
 	switch {
 	case answer.over:
 		return creds.Secret{}, errTooMuch
-	case errors.As(err, &exit) && l.declined(exit.ExitCode(), said.text()):
+	case errors.As(err, &exit) && declined(exit.ExitCode(), said.text()):
 		return creds.Secret{}, errDeclined
 	case err != nil && strings.Contains(said.text(), "display"):
 		return creds.Secret{}, fmt.Errorf("it cannot open the display: %v", err)

@@ -21,6 +21,11 @@ var zenity = liner{
 		text := strings.NewReplacer(`\`, `\\`, "_", "__").Replace(p.body())
 		return []string{"--entry", "--title=" + oneLine(p.Title), "--text=" + text}
 	},
+	question: func(p Prompt) []string {
+		text := strings.ReplaceAll(p.body(), `\`, `\\`)
+		return []string{"--question", "--no-markup", "--default-cancel", "--ok-label=" + allowLabel, "--cancel-label=" + denyLabel,
+			"--title=" + oneLine(p.Title), "--text=" + text}
+	},
 	declined: func(status int, _ string) bool { return status == declinedStatus },
 }.program()
 
@@ -29,9 +34,16 @@ var zenity = liner{
 var kdialog = liner{
 	name: "kdialog",
 	arguments: func(p Prompt) []string {
-		text := html.EscapeString(strings.ReplaceAll(p.body(), "&", "&&"))
-		text = strings.NewReplacer("\n", "<br/>", `\`, "&#92;").Replace(text)
-		return []string{"--title=" + oneLine(p.Title), "--inputbox=<qt>" + text + "</qt>"}
+		return []string{"--title=" + oneLine(p.Title), "--inputbox=" + richText(strings.ReplaceAll(p.body(), "&", "&&"))}
+	},
+	question: func(p Prompt) []string {
+		return []string{"--title=" + oneLine(p.Title), "--yes-label=" + allowLabel, "--no-label=" + denyLabel, "--warningyesno=" + richText(p.body())}
 	},
 	declined: func(status int, _ string) bool { return status == 1 },
+	closed:   2,
 }.program()
+
+// richText shows a plain text as it is where HTML is expected.
+func richText(text string) string {
+	return "<qt>" + strings.NewReplacer("\n", "<br/>", `\`, "&#92;").Replace(html.EscapeString(text)) + "</qt>"
+}

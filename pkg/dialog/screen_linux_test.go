@@ -165,9 +165,9 @@ func (s *screen) gone() {
 // person has somebody do something with each window that d opens: the first with
 // the first, and so on. Wait gives what went wrong.
 func (s *screen) person(d *Dialog, acts ...func() error) (wait func() error) {
-	ask, did := d.program.ask, make(chan error, len(acts))
+	ask, confirm, did := d.program.ask, d.program.confirm, make(chan error, len(acts))
 	next := 0
-	d.program.ask = func(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error) {
+	opens := func() {
 		if next < len(acts) {
 			act := acts[next]
 			next++
@@ -180,7 +180,14 @@ func (s *screen) person(d *Dialog, acts ...func() error) (wait func() error) {
 				did <- err
 			}()
 		}
+	}
+	d.program.ask = func(ctx context.Context, d *Dialog, p Prompt) (creds.Secret, error) {
+		opens()
 		return ask(ctx, d, p)
+	}
+	d.program.confirm = func(ctx context.Context, d *Dialog, p Prompt) error {
+		opens()
+		return confirm(ctx, d, p)
 	}
 	return func() error {
 		for i := range acts {

@@ -7,8 +7,9 @@
 // initialises the packages that are ready in the order of their import paths.
 // On any doubt (an unknown flag, no socket, an answer that is no credentials) it
 // does nothing, and the ordinary command, which knows how to wait, to ask and to
-// explain, runs instead. It never starts anything, and prints nothing but a
-// complete answer.
+// explain, runs instead. It starts nothing but a service whose socket the system
+// holds open, by asking there for credentials, and prints nothing but a complete
+// answer.
 package fastpath
 
 import "os"
@@ -31,7 +32,11 @@ func init() {
 
 // printCredentials ends the program if a daemon has the profile's credentials.
 func printCredentials(profile string) {
+	mayStart := os.Getenv("MFAD_AUTOSTART") != "0"
 	for _, socket := range sockets() {
+		if !mayStart && unheld(socket) {
+			continue
+		}
 		if answer, _ := ask(socket, credentialsRequest(profile), credentialsPatience); answer != nil {
 			if body, ok := credentialsOf(answer); ok {
 				print(body)
@@ -41,9 +46,12 @@ func printCredentials(profile string) {
 }
 
 // printShort ends the program in any case: a prompt is not to wait for an
-// explanation.
+// explanation, nor to start a daemon.
 func printShort(name string) {
 	for _, socket := range sockets() {
+		if unheld(socket) {
+			continue
+		}
 		answer, reached := ask(socket, shortRequest(name), shortPatience)
 		if reached {
 			print(wordOf(answer))

@@ -40,6 +40,18 @@ func ask(socket, request string, patience int) (answer []byte, reached bool) {
 	}
 }
 
+// unheld tells whether a socket is a service manager's at which no daemon answers: it
+// keeps a lock beside such a socket (pkg/service, SocketLock). Connecting there would
+// start one.
+func unheld(socket string) bool {
+	fd, err := syscall.Open(socket+".lock", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer syscall.Close(fd)
+	return syscall.Flock(fd, syscall.LOCK_SH|syscall.LOCK_NB) == nil
+}
+
 func writeAll(fd int, b []byte) bool {
 	for len(b) > 0 {
 		n, err := syscall.Write(fd, b)

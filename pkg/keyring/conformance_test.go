@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -30,7 +31,24 @@ func unlockedFile(t *testing.T) *File {
 }
 
 func conform(t *testing.T, s Store) {
-	t.Run("values come back byte for byte", func(t *testing.T) { conformRoundTrip(t, s) })
+	t.Run("values come back byte for byte", func(t *testing.T) { conformRoundTrip(t, s, binary) })
+	conformBut(t, s)
+}
+
+// conformText is conform for a keyring that keeps text alone.
+func conformText(t *testing.T, s Store) {
+	t.Run("text comes back byte for byte", func(t *testing.T) { conformRoundTrip(t, s, text) })
+	t.Run("what is no text is not lost in silence", func(t *testing.T) {
+		for name, value := range binary {
+			if err := s.Set(t.Context(), name, creds.NewSecret(value)); creds.CodeOf(err) != creds.CodeKeyringFailed {
+				t.Errorf("Set(%.20q) = %v, want code %q", name, err, creds.CodeKeyringFailed)
+			}
+		}
+	})
+	conformBut(t, s)
+}
+
+func conformBut(t *testing.T, s Store) {
 	t.Run("not found", func(t *testing.T) { conformNotFound(t, s) })
 	t.Run("overwrite and delete", func(t *testing.T) { conformOverwrite(t, s) })
 	t.Run("refused names and values", func(t *testing.T) { conformRefused(t, s) })
@@ -38,14 +56,25 @@ func conform(t *testing.T, s Store) {
 	t.Run("context ended", func(t *testing.T) { conformCancelled(t, s) })
 }
 
-func conformRoundTrip(t *testing.T, s Store) {
-	for name, value := range map[string]string{
+// Values by name. Those of mfad's own are text.
+var (
+	text = map[string]string{
 		"identity/corp":          `{"AccessKeyId":"AKIAEXAMPLE00000001"}`,
 		"key of the sessions":    " leading and trailing blanks ",
 		`quotes " ' ` + "` \\ $": "new\nline\r\n",
-		"héß–名":                  "NUL \x00 and invalid \xff\xfe UTF-8",
-		strings.Repeat("n", 255): strings.Repeat("\xf0", MaxValue),
-	} {
+		"héß–名":                  "ÄÖÜ – 秘密",
+		strings.Repeat("n", 255): strings.Repeat("~", MaxValue),
+	}
+	binary = map[string]string{
+		"no UTF-8":               "NUL \x00 and invalid \xff\xfe UTF-8",
+		strings.Repeat("b", 255): strings.Repeat("\xf0", MaxValue),
+	}
+)
+
+func conformRoundTrip(t *testing.T, s Store, more map[string]string) {
+	all := maps.Clone(text)
+	maps.Copy(all, more)
+	for name, value := range all {
 		if err := s.Set(t.Context(), name, creds.NewSecret(value)); err != nil {
 			t.Errorf("Set(%.20q) = %v, want nil", name, err)
 			continue

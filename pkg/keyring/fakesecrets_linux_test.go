@@ -22,6 +22,7 @@ type fakeSecrets struct {
 	prompts   chan struct{}        // gets one for each prompt shown
 	dismissed chan struct{}        // gets one for each prompt taken back
 	made      atomic.Bool          // CreateCollection was called
+	label     atomic.Value         // with this label
 }
 
 const (
@@ -70,6 +71,8 @@ func (p fakeProperties) Get(_, name string) (dbus.Variant, *dbus.Error) {
 			return dbus.MakeVariant([]dbus.ObjectPath{}), nil
 		}
 		return dbus.MakeVariant([]dbus.ObjectPath{loginCollection}), nil
+	case "Label":
+		return dbus.MakeVariant("kdewallet"), nil
 	case "Locked":
 		return dbus.MakeVariant(p.f.locked.Load()), nil
 	}
@@ -87,8 +90,9 @@ func (s fakeService) Unlock(objects []dbus.ObjectPath) ([]dbus.ObjectPath, dbus.
 	return objects, noObject, nil
 }
 
-func (s fakeService) CreateCollection(map[string]dbus.Variant, string) (dbus.ObjectPath, dbus.ObjectPath, *dbus.Error) {
+func (s fakeService) CreateCollection(properties map[string]dbus.Variant, _ string) (dbus.ObjectPath, dbus.ObjectPath, *dbus.Error) {
 	s.f.made.Store(true)
+	s.f.label.Store(properties[secretCollection+".Label"].Value())
 	return noObject, fakePrompt, nil
 }
 

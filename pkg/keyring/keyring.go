@@ -32,9 +32,10 @@ const MaxName = 255
 // safe for concurrent use.
 //
 // A name is 1 to [MaxName] bytes of UTF-8 without control characters. A value
-// is 1 to [MaxValue] bytes of any kind; an empty one is refused, because not
-// every keyring can tell it from none. Both refusals are
-// [creds.CodeKeyringFailed].
+// is 1 to [MaxValue] bytes; an empty one is refused, because not every keyring can
+// tell it from none. Both refusals are [creds.CodeKeyringFailed]. KWallet and KeePassXC
+// keep text alone: what they would change is not kept, which is that failure too, so
+// use values that are UTF-8 without NUL.
 //
 // Failures are a *[creds.Error] with [creds.CodeKeyringLocked] (a person must
 // unlock it), [creds.CodeKeyringAbsent] (there is none to be reached),

@@ -45,10 +45,10 @@ func (s stub) Delete(name string) error {
 // willing is a system that has nothing against a call and counts hang-ups.
 type willing struct{ hangUps chan struct{} }
 
-func (willing) ready(context.Context) error  { return nil }
-func (willing) unlock(context.Context) error { return nil }
-func (willing) classify(err error) error     { return fail(creds.CodeKeyringFailed, "", err) }
-func (w willing) hangUp()                    { w.hangUps <- struct{}{} }
+func (willing) ready(context.Context, string) error { return nil }
+func (willing) unlock(context.Context) error        { return nil }
+func (willing) classify(err error) error            { return fail(creds.CodeKeyringFailed, "", err) }
+func (w willing) hangUp()                           { w.hangUps <- struct{}{} }
 
 func newWilling() willing { return willing{make(chan struct{}, 100)} }
 

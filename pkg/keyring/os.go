@@ -56,9 +56,9 @@ type library interface {
 // system is what mfad does by itself around go-keyring, on one kind of
 // operating system.
 type system interface {
-	// ready tells whether go-keyring can be called without asking a person or
-	// starting a program; if not, why.
-	ready(ctx context.Context) error
+	// ready tells whether go-keyring can be called for an item, any where name is
+	// empty, without asking a person or starting a program; if not, why.
+	ready(ctx context.Context, name string) error
 	// unlock lets the desktop ask until ready.
 	unlock(ctx context.Context) error
 	// hangUp makes a hanging call of go-keyring return, where that is possible.
@@ -87,14 +87,15 @@ func (goKeyring) Delete(name string) error        { return zalando.Delete(servic
 // it is always nil; only a real call can tell there.
 func (o *OS) Check(ctx context.Context) error {
 	_, err := o.calls.run(ctx, o.quick, func(ctx context.Context) (creds.Secret, error) {
-		return creds.Secret{}, o.system.ready(ctx)
+		return creds.Secret{}, o.system.ready(ctx, "")
 	})
 	return named("reach the keyring", err)
 }
 
-// Unlock lets the desktop ask a person for the keyring's password, and waits
-// for at most 90 seconds. It is nil at once if nothing is locked. Where the
-// keyring has no collection yet, the desktop offers to make one. A question
+// Unlock lets the desktop ask a person for the keyring's password, and whether mfad
+// may have its items where the keyring asks that, and waits for at most 90 seconds. It
+// is nil at once if nothing is locked. Where the keyring has no collection yet, the
+// desktop offers to make one. A question
 // that is dismissed, or that no desktop is there to show, gives
 // [creds.CodeKeyringLocked]; it is taken back when ctx ends, except from
 // gnome-keyring, whose window stays and may still be answered. Other calls are
@@ -116,7 +117,7 @@ func (o *OS) Get(ctx context.Context, name string) (creds.Secret, error) {
 		return creds.Secret{}, named(opRead(name), err)
 	}
 	value, err := o.calls.run(ctx, o.quick, func(ctx context.Context) (creds.Secret, error) {
-		if err := o.system.ready(ctx); err != nil {
+		if err := o.system.ready(ctx, name); err != nil {
 			return creds.Secret{}, err
 		}
 		text, err := o.library.Get(name)
@@ -131,13 +132,17 @@ func (o *OS) Set(ctx context.Context, name string, value creds.Secret) error {
 		return named(opStore(name), err)
 	}
 	_, err := o.calls.run(ctx, o.quick, func(ctx context.Context) (creds.Secret, error) {
-		if err := o.system.ready(ctx); err != nil {
+		if err := o.system.ready(ctx, name); err != nil {
 			return creds.Secret{}, err
 		}
 		if err := o.library.Set(name, value.Reveal()); err != nil {
 			return creds.Secret{}, o.meaning(err)
 		}
-		// The library reports success for a write whose question was dismissed.
+		// The library reports success for a write whose question was dismissed. And the
+		// keyring may give out nothing without a question, not even what it was just given.
+		if err := o.system.ready(ctx, name); err != nil {
+			return creds.Secret{}, err
+		}
 		text, err := o.library.Get(name)
 		if errors.Is(err, zalando.ErrNotFound) || err == nil && !value.Equal(creds.NewSecret(text)) {
 			err = fail(creds.CodeKeyringFailed, hintDesktop, errWriteLost)
@@ -153,7 +158,7 @@ func (o *OS) Delete(ctx context.Context, name string) error {
 		return named(opDelete(name), err)
 	}
 	_, err := o.calls.run(ctx, o.quick, func(ctx context.Context) (creds.Secret, error) {
-		if err := o.system.ready(ctx); err != nil {
+		if err := o.system.ready(ctx, name); err != nil {
 			return creds.Secret{}, err
 		}
 		if err := o.library.Delete(name); err != nil {
@@ -182,7 +187,7 @@ func (o *OS) meaning(err error) error {
 	case errors.Is(err, zalando.ErrNotFound):
 		return fail(creds.CodeKeyNotFound, "", errNotFound)
 	case errors.Is(err, zalando.ErrSetDataTooBig):
-		return fail(creds.CodeKeyringFailed, "", errors.New("the value is too big for this keyring"))
+		return fail(creds.CodeKeyringFailed, hintUseFile, errors.New("the item is too big for this keyring"))
 	case errors.Is(err, zalando.ErrUnsupportedPlatform):
 		return fail(creds.CodeKeyringAbsent, hintUseFile, err)
 	}

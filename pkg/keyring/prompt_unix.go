@@ -23,19 +23,25 @@ var errDismissed = errors.New("the question for its password was dismissed, or t
 // would wait for the answer without end and take any other signal for it.
 func (d *desktop) unlock(ctx context.Context) error {
 	b, question, err := d.prepare(ctx)
-	if err != nil || b.Conn == nil {
+	if err != nil {
 		return err
 	}
-	defer b.hangUp()
-	if question != noObject {
-		if err := b.ask(ctx, question); err != nil {
-			return err
+	if b.Conn != nil {
+		defer b.hangUp()
+		if question != noObject {
+			if err := b.ask(ctx, question); err != nil {
+				return err
+			}
 		}
 	}
 	// What counts is what holds afterwards, not what the question said.
 	brief, cancel := context.WithTimeout(ctx, d.startup)
 	defer cancel()
-	return hung(ctx, d.open(brief))
+	collection, err := d.open(brief)
+	if err != nil {
+		return hung(ctx, err)
+	}
+	return d.unguard(ctx, collection)
 }
 
 // prepare starts unlocking, or making, the collection, and gives the prompt
@@ -74,7 +80,11 @@ func (b bus) question(ctx context.Context, found finding) (dbus.ObjectPath, erro
 	svc := b.Object(secretsName, secretsPath)
 	prompt := noObject
 	if found.collection == noObject {
-		label := map[string]dbus.Variant{secretCollection + ".Label": dbus.MakeVariant("Login")}
+		name := firstCollection
+		if b.isOne(ctx, kwallets) {
+			name = kdeFirst
+		}
+		label := map[string]dbus.Variant{secretCollection + ".Label": dbus.MakeVariant(name)}
 		var made dbus.ObjectPath
 		err := svc.CallWithContext(ctx, secretService+".CreateCollection", 0, label, "default").Store(&made, &prompt)
 		return prompt, reason(ctx, err)
@@ -89,6 +99,7 @@ func (b bus) question(ctx context.Context, found finding) (dbus.ObjectPath, erro
 func (b bus) ask(ctx context.Context, prompt dbus.ObjectPath) error {
 	signals := make(chan *dbus.Signal, 16)
 	b.Signal(signals)
+	defer b.RemoveSignal(signals) // the connection may live on
 	for _, match := range [][]dbus.MatchOption{
 		{dbus.WithMatchObjectPath(prompt), dbus.WithMatchInterface(secretPrompt)},
 		{dbus.WithMatchInterface("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, secretsName)},
@@ -96,6 +107,7 @@ func (b bus) ask(ctx context.Context, prompt dbus.ObjectPath) error {
 		if err := b.AddMatchSignalContext(ctx, match...); err != nil {
 			return reason(ctx, err)
 		}
+		defer b.forgetMatch(ctx, match)
 	}
 	object := b.Object(secretsName, prompt)
 	if err := object.CallWithContext(ctx, secretPrompt+".Prompt", 0, "").Err; err != nil {
@@ -124,16 +136,37 @@ func (b bus) ask(ctx context.Context, prompt dbus.ObjectPath) error {
 	}
 }
 
+// forgetMatch has the bus send no more of what a question waited for.
+func (b bus) forgetMatch(ctx context.Context, match []dbus.MatchOption) {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = b.RemoveMatchSignalContext(last, match...) // else it ends with the connection
+}
+
 // isGNOME tells whether the service is gnome-keyring, which Dismiss kills: 42.1
 // fails an assertion of its own, and every secret that was open with it is
 // locked. Its window stays instead; who still answers it unlocks the keyring.
-func (b bus) isGNOME(ctx context.Context) bool {
+func (b bus) isGNOME(ctx context.Context) bool { return b.isOne(ctx, []string{"org.gnome.keyring"}) }
+
+// isOne tells whether the Secret Service has one of these names as well.
+func (b bus) isOne(ctx context.Context, names []string) bool {
+	return b.alias(ctx, names) != ""
+}
+
+// alias is the first of these names that the Secret Service has as well, empty if it
+// has none.
+func (b bus) alias(ctx context.Context, names []string) string {
 	owner := func(name string) (owner string) {
 		_ = b.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, name).Store(&owner) // none owns it: ""
 		return owner
 	}
-	gnome := owner("org.gnome.keyring")
-	return gnome != "" && gnome == owner(secretsName)
+	service := owner(secretsName)
+	for _, name := range names {
+		if service != "" && owner(name) == service {
+			return name
+		}
+	}
+	return ""
 }
 
 func completed(s *dbus.Signal) error {

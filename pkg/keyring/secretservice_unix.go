@@ -45,6 +45,7 @@ type desktop struct {
 	runUser string                    // where the system keeps per-user runtime folders; /run/user
 	startup time.Duration             // limit of a step of unlock that waits for no person
 	shared  atomic.Pointer[dbus.Conn] // the connection that go-keyring was last given
+	shy     atomic.Bool               // KWallet asks a person even to use an open wallet
 }
 
 func newSystem() system { return &desktop{runUser: "/run/user", startup: startup} }
@@ -151,46 +152,56 @@ func (b bus) collection(ctx context.Context) (dbus.ObjectPath, error) {
 }
 
 // ready implements system.
-func (d *desktop) ready(ctx context.Context) error {
-	if err := d.open(ctx); err != nil {
+func (d *desktop) ready(ctx context.Context, name string) error {
+	collection, err := d.open(ctx)
+	if err != nil {
 		return err
 	}
-	return d.share()
+	shared, err := d.share()
+	if err != nil || name == "" {
+		return err
+	}
+	guarded, err := shared.guarded(ctx, collection, name)
+	if err == nil && len(guarded) > 0 {
+		err = fail(creds.CodeKeyringLocked, hintDesktop, errGuarded)
+	}
+	return err
 }
 
 // open tells whether there is a keyring, and not locked.
-func (d *desktop) open(ctx context.Context) error {
+func (d *desktop) open(ctx context.Context) (collection dbus.ObjectPath, err error) {
 	b, err := d.connect(ctx)
 	if err != nil {
-		return err
+		return noObject, err
 	}
 	defer b.hangUp()
 	found, err := b.look(ctx)
 	switch {
 	case err != nil:
-		return err
+		return noObject, err
 	case found.collection == noObject:
-		return fail(creds.CodeKeyringLocked, hintDesktop, errNoCollection)
-	case found.locked:
-		return fail(creds.CodeKeyringLocked, hintDesktop, errors.New("the keyring is locked"))
+		return noObject, fail(creds.CodeKeyringLocked, hintDesktop, errNoCollection)
+	case found.locked && !d.join(ctx, b, found):
+		return noObject, fail(creds.CodeKeyringLocked, hintDesktop, errors.New("the keyring is locked"))
 	}
-	return nil
+	return found.collection, nil
 }
 
-// share connects go-keyring to the bus that was just looked at. It is only
-// reached when there is one, so children inherit no address that is not true.
-func (d *desktop) share() error {
+// share connects go-keyring to the bus that was just looked at, and gives the
+// connection, which is not the caller's to close. It is only reached when there is
+// one, so children inherit no address that is not true.
+func (d *desktop) share() (bus, error) {
 	if address := d.address(); os.Getenv(busVariable) != address {
 		if err := os.Setenv(busVariable, address); err != nil {
-			return err
+			return bus{}, err
 		}
 	}
 	conn, err := dbus.SessionBus() // the one that go-keyring will get
 	if err != nil {
-		return reason(context.Background(), err)
+		return bus{}, reason(context.Background(), err)
 	}
 	d.shared.Store(conn)
-	return nil
+	return bus{Conn: conn}, nil
 }
 
 // hangUp implements system. Closing the connection, which go-keyring shares

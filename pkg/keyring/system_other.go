@@ -23,7 +23,7 @@ type direct struct{}
 func newSystem() system { return direct{} }
 
 // ready implements system.
-func (direct) ready(context.Context) error { return nil }
+func (direct) ready(context.Context, string) error { return nil }
 
 // hangUp implements system: nothing can be taken back here.
 func (direct) hangUp() {}

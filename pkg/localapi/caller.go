@@ -49,10 +49,12 @@ const maxProgram = 80
 
 // printable brings a name from another process into a form that neither a
 // terminal nor a log can be fooled with.
-func printable(name string) string {
+func printable(name string) string { return printableTo(name, maxProgram) }
+
+func printableTo(name string, most int) string {
 	n := 0
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar || n == maxProgram {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar || n == most {
 			return -1
 		}
 		n++

@@ -101,19 +101,10 @@ func programOf(pid int) string {
 	if !isInterpreter(name) {
 		return name
 	}
-	path, command := script(arguments(pid))
-	if command || path == "" {
-		return name
+	if file := scriptFile(pid); file != "" {
+		return name + " " + filepath.Base(file)
 	}
-	// An argument that names no file may be anything: a command, a password.
-	file := path
-	if !filepath.IsAbs(path) {
-		file = procPath(pid, "cwd/") + path
-	}
-	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
-		return name
-	}
-	return name + " " + filepath.Base(path)
+	return name
 }
 
 // script gives an interpreter's first argument that is no flag, and whether a
@@ -134,23 +125,4 @@ func script(args []string) (path string, command bool) {
 		}
 	}
 	return "", false
-}
-
-func isShell(name string) bool {
-	switch name {
-	case "sh", "bash", "dash", "ash", "busybox", "zsh", "ksh", "ksh93", "mksh", "fish", "tcsh", "csh":
-		return true
-	}
-	return false
-}
-
-// isInterpreter tells whether a program is known by what it runs, whatever its
-// version: python3.11 is python.
-func isInterpreter(name string) bool {
-	switch base := strings.TrimRight(name, "0123456789.-"); base {
-	case "python", "pypy", "node", "nodejs", "ruby", "perl", "php", "lua", "tclsh", "pwsh", "Rscript":
-		return true
-	default:
-		return isShell(base)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
 )
@@ -67,9 +68,17 @@ func (c *Client) Do(ctx context.Context, path string, body, out any) error {
 	return broken(json.NewDecoder(resp.Body).Decode(out))
 }
 
-// Converse makes a call whose answer may ask for a code. Hear is told each
-// question and each end of one, and must not block.
-func (c *Client) Converse(ctx context.Context, path string, body, out any, hear func(mfa.Event)) error {
+// Hearing is told what the daemon wants of the client's person. It must not block.
+type Hearing struct {
+	// Code is told each question for a code and each end of one; nil: nobody cares.
+	Code func(mfa.Event)
+	// Confirm is told a question whether a program may use a profile. Its end is the
+	// end of the call, or a question for a code. Nil: nobody cares.
+	Confirm func(consent.Question)
+}
+
+// Converse makes a call whose answer may ask the client's person something.
+func (c *Client) Converse(ctx context.Context, path string, body, out any, hear Hearing) error {
 	resp, err := c.send(ctx, path, body, streamType)
 	if err != nil {
 		return err
@@ -85,7 +94,13 @@ func (c *Client) Converse(ctx context.Context, path string, body, out any, hear 
 			if m.Question != nil {
 				e.Question = *m.Question
 			}
-			hear(e)
+			if hear.Code != nil {
+				hear.Code(e)
+			}
+		case confirmEvent:
+			if m.Confirm != nil && hear.Confirm != nil {
+				hear.Confirm(*m.Confirm)
+			}
 		case "error":
 			return true, m.Error.Err()
 		case "result":

@@ -35,8 +35,9 @@ func (w willing) Console(context.Context, ConsoleRequest, Talk) (ConsoleAnswer, 
 func (w willing) Role(context.Context, RoleRequest, Talk) (RoleAnswer, error) {
 	return RoleAnswer{}, w.err
 }
-func (w willing) Unlock(context.Context, UnlockRequest) error { return w.err }
-func (w willing) Lock(context.Context) (Outcome, error)       { return Outcome{}, w.err }
+func (w willing) Unlock(context.Context, UnlockRequest) error   { return w.err }
+func (w willing) Confirm(context.Context, ConfirmRequest) error { return w.err }
+func (w willing) Lock(context.Context) (Outcome, error)         { return Outcome{}, w.err }
 func (w willing) AddIdentity(context.Context, IdentityRequest) (IdentityAnswer, error) {
 	return IdentityAnswer{}, w.err
 }
@@ -57,6 +58,7 @@ func bodies() map[string]reflect.Type {
 		"/v1/role":              reflect.TypeFor[RoleRequest](),
 		"/v1/refresh":           reflect.TypeFor[RefreshRequest](),
 		"/v1/unlock":            reflect.TypeFor[UnlockRequest](),
+		"/v1/confirm":           reflect.TypeFor[ConfirmRequest](),
 		"/v1/lock":              reflect.TypeFor[struct{}](),
 		"/v1/reload":            reflect.TypeFor[struct{}](),
 		"/v1/identities/add":    reflect.TypeFor[IdentityRequest](),

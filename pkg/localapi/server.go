@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
 )
@@ -27,6 +28,7 @@ type Backend interface {
 	Role(ctx context.Context, r RoleRequest, talk Talk) (RoleAnswer, error)
 	Unlock(ctx context.Context, r UnlockRequest) error
 	Lock(ctx context.Context) (Outcome, error)
+	Confirm(ctx context.Context, r ConfirmRequest) error
 	AddIdentity(ctx context.Context, r IdentityRequest) (IdentityAnswer, error)
 	RemoveIdentity(ctx context.Context, name string) error
 	SetTOTP(ctx context.Context, r TOTPRequest) error
@@ -53,6 +55,15 @@ func (t Talk) Say(e mfa.Event) {
 	}
 }
 
+// Confirm has the client ask its person whether a program may use a profile.
+func (t Talk) Confirm(q consent.Question) {
+	if t.say != nil {
+		t.say(Message{Event: confirmEvent, Confirm: &q})
+	}
+}
+
+const confirmEvent = "confirm"
+
 // Server answers the API's requests for a backend.
 type Server struct {
 	backend Backend
@@ -69,6 +80,7 @@ func NewServer(b Backend, version string) *Server {
 	s.mux.HandleFunc("POST /v1/role", converse(b.Role))
 	s.mux.HandleFunc("POST /v1/refresh", call(b.Refresh))
 	s.mux.HandleFunc("POST /v1/unlock", call(nothing(b.Unlock)))
+	s.mux.HandleFunc("POST /v1/confirm", call(nothing(b.Confirm)))
 	s.mux.HandleFunc("POST /v1/lock", call(func(ctx context.Context, _ struct{}) (Outcome, error) { return b.Lock(ctx) }))
 	s.mux.HandleFunc("POST /v1/reload", call(nothing(func(ctx context.Context, _ struct{}) error { return b.Reload(ctx) })))
 	s.mux.HandleFunc("POST /v1/identities/add", call(b.AddIdentity))

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
 )
@@ -128,7 +129,7 @@ func TestErrorsArriveWhole(t *testing.T) {
 	c := &Client{Sockets: []string{path}, Version: "v1.2.3"}
 	for _, call := range []func() error{
 		func() error { return c.Do(t.Context(), "/v1/credentials", CredentialsRequest{}, nil) },
-		func() error { return c.Converse(t.Context(), "/v1/credentials", CredentialsRequest{}, nil, nil) },
+		func() error { return c.Converse(t.Context(), "/v1/credentials", CredentialsRequest{}, nil, Hearing{}) },
 	} {
 		err := call()
 		if creds.CodeOf(err) != sent.Code || err.Error() != sent.Op || creds.HintOf(err) != sent.Hint {
@@ -142,6 +143,7 @@ func TestAConversation(t *testing.T) {
 		if !talk.CanAsk() {
 			return Process{}, errors.New("there is no stream to ask on")
 		}
+		talk.Confirm(consent.Question{ID: "0123", Profile: r.Profile, Program: "terraform", PID: 7})
 		talk.Say(mfa.Event{Kind: mfa.Ask, Question: mfa.Question{Identity: "corp", Serial: "serial", Profiles: []string{r.Profile}}})
 		talk.Say(mfa.Event{Kind: mfa.Stop})
 		return Process{Version: 1, AccessKeyID: "ASIAEXAMPLE"}, nil
@@ -149,13 +151,18 @@ func TestAConversation(t *testing.T) {
 	path := serve(t, b)
 	c := &Client{Sockets: []string{path}}
 	var heard []mfa.Event
+	var confirmed consent.Question
 	var out Process
-	err := c.Converse(t.Context(), "/v1/credentials", CredentialsRequest{Profile: "prod"}, &out, func(e mfa.Event) { heard = append(heard, e) })
+	err := c.Converse(t.Context(), "/v1/credentials", CredentialsRequest{Profile: "prod"}, &out, Hearing{
+		Code: func(e mfa.Event) { heard = append(heard, e) }, Confirm: func(q consent.Question) { confirmed = q }})
 	if err != nil || out.AccessKeyID != "ASIAEXAMPLE" {
 		t.Fatalf("got %+v, %v", out.AccessKeyID, err)
 	}
 	if len(heard) != 2 || heard[0].Kind != mfa.Ask || heard[0].Question.Profiles[0] != "prod" || heard[1].Kind != mfa.Stop {
 		t.Errorf("heard %+v, want the question and its end", heard)
+	}
+	if want := (consent.Question{ID: "0123", Profile: "prod", Program: "terraform", PID: 7}); confirmed != want {
+		t.Errorf("asked to confirm %+v, want %+v", confirmed, want)
 	}
 }
 
@@ -173,7 +180,7 @@ func TestAClientThatGoesAwayIsNoticed(t *testing.T) {
 		<-came
 		cancel()
 	}()
-	_ = (&Client{Sockets: []string{path}}).Converse(ctx, "/v1/credentials", CredentialsRequest{}, nil, nil)
+	_ = (&Client{Sockets: []string{path}}).Converse(ctx, "/v1/credentials", CredentialsRequest{}, nil, Hearing{})
 	select {
 	case <-gone:
 	case <-time.After(10 * time.Second):

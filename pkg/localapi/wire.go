@@ -10,6 +10,7 @@ package localapi
 import (
 	"time"
 
+	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/mfa"
 )
@@ -42,6 +43,11 @@ type CredentialsRequest struct {
 	// CanAsk tells that the client has a person at a terminal. It takes effect
 	// where the answer is streamed.
 	CanAsk bool `json:"can_ask,omitempty"`
+	// Command is the absolute path of the program that `mfad exec` is about to become:
+	// where a person has to allow the hand-out, it is that program's, for its whole run.
+	Command string `json:"command,omitempty"`
+	// Grant is an earlier answer's, of the same profile: a person has allowed it.
+	Grant string `json:"grant,omitempty"`
 }
 
 // Process is AWS's credential_process answer
@@ -53,6 +59,16 @@ type Process struct {
 	SecretAccessKey string
 	SessionToken    string `json:",omitempty"`
 	Expiration      string `json:",omitempty"` // RFC 3339, UTC
+	// Grant is a secret that stands for a person's yes in later requests of the same
+	// run. It is empty but where a Command was named, of a profile with confirm.
+	Grant string `json:"MfadGrant,omitempty"`
+}
+
+// ConfirmRequest is the body of POST /v1/confirm: a person's answer to a question of
+// the event "confirm".
+type ConfirmRequest struct {
+	ID    string `json:"id"`
+	Allow bool   `json:"allow"`
 }
 
 // LoginRequest is the body of POST /v1/login.
@@ -215,11 +231,12 @@ func (e *Error) Err() error {
 
 // Message is one line of a streamed answer.
 type Message struct {
-	Event    string        `json:"event"` // ask, stop, wait, result, error, status
-	Question *mfa.Question `json:"question,omitempty"`
-	Error    *Error        `json:"error,omitempty"`
-	Status   *Status       `json:"status,omitempty"`
-	Result   any           `json:"result,omitempty"`
+	Event    string            `json:"event"` // ask, confirm, stop, wait, result, error, status
+	Question *mfa.Question     `json:"question,omitempty"`
+	Confirm  *consent.Question `json:"confirm,omitempty"`
+	Error    *Error            `json:"error,omitempty"`
+	Status   *Status           `json:"status,omitempty"`
+	Result   any               `json:"result,omitempty"`
 }
 
 // Status is the answer of GET /v1/status, and `mfad status --json`.

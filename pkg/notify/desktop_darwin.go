@@ -45,5 +45,10 @@ func (*Desktop) Withdraw(context.Context, ID) error { return nil }
 // Close does nothing.
 func (*Desktop) Close() {}
 
+// Ask fails with an error that wraps [ErrNoButtons]: a script's notification has none.
+func (*Desktop) Ask(context.Context, Notification, ...string) (int, error) {
+	return Dismissed, ErrNoButtons
+}
+
 // Answers gives nothing: see [Desktop.Show].
 func (*Desktop) Answers() <-chan Answer { return nil }

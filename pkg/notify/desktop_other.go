@@ -26,5 +26,10 @@ func (*Desktop) Withdraw(context.Context, ID) error { return nil }
 // Close does nothing.
 func (*Desktop) Close() {}
 
+// Ask fails with an error that wraps [errors.ErrUnsupported].
+func (*Desktop) Ask(context.Context, Notification, ...string) (int, error) {
+	return Dismissed, fmt.Errorf("notifications on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+}
+
 // Answers gives nothing: see [Desktop.Show].
 func (*Desktop) Answers() <-chan Answer { return nil }

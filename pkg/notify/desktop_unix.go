@@ -38,8 +38,10 @@ const (
 
 // What the specification has numbers for.
 const (
-	urgencyNormal  = byte(1)
-	expiryOfServer = int32(-1)
+	urgencyNormal   = byte(1)
+	urgencyCritical = byte(2)
+	expiryOfServer  = int32(-1)
+	closedByPerson  = uint32(2)
 )
 
 // Desktop is the notification service on the user's D-Bus session bus. It has a
@@ -83,7 +85,7 @@ func (d *Desktop) Answers() <-chan Answer { return d.answers }
 func (d *Desktop) Show(ctx context.Context, n Notification, replaces ID) (ID, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
-	id, err := d.show(ctx, n, replaces)
+	id, err := d.show(ctx, n, replaces, nil)
 	if err != nil {
 		d.Close()
 		return ID{}, err
@@ -91,7 +93,8 @@ func (d *Desktop) Show(ctx context.Context, n Notification, replaces ID) (ID, er
 	return id, nil
 }
 
-func (d *Desktop) show(ctx context.Context, n Notification, replaces ID) (ID, error) {
+// show shows n, with these buttons alone if there are any.
+func (d *Desktop) show(ctx context.Context, n Notification, replaces ID, buttons []string) (ID, error) {
 	l, err := d.connected(ctx)
 	if err != nil {
 		return ID{}, err
@@ -113,7 +116,17 @@ func (d *Desktop) show(ctx context.Context, n Notification, replaces ID) (ID, er
 		id.Number = replaces.Number
 	}
 	hints := map[string]dbus.Variant{"urgency": dbus.MakeVariant(urgencyNormal)}
-	actions := []string{}
+	actions, expiry := []string{}, expiryOfServer
+	if len(buttons) > 0 {
+		if !slices.Contains(abilities, "actions") {
+			return ID{}, ErrNoButtons
+		}
+		for i, label := range buttons {
+			actions = append(actions, strconv.Itoa(i), label)
+		}
+		// Without it desktops put the notification away, and a program waits for the answer.
+		hints["urgency"], expiry = dbus.MakeVariant(urgencyCritical), 0
+	}
 	if n.Button != "" && slices.Contains(abilities, "actions") {
 		actions = append(actions, actionDefault, n.Button, actionButton, n.Button)
 	}
@@ -122,7 +135,7 @@ func (d *Desktop) show(ctx context.Context, n Notification, replaces ID) (ID, er
 		hints["x-kde-reply-placeholder-text"] = dbus.MakeVariant(n.Reply)
 	}
 	err = object.CallWithContext(ctx, serverName+".Notify", dbus.FlagNoAutoStart,
-		appName, id.Number, "dialog-password", n.Title, n.Body, actions, hints, expiryOfServer).Store(&id.Number)
+		appName, id.Number, "dialog-password", n.Title, n.Body, actions, hints, expiry).Store(&id.Number)
 	return id, reason(ctx, err)
 }
 

@@ -1,8 +1,8 @@
 // Package notify shows a person a notification on the desktop of whoever the
 // process runs as, brings it up to date in its place, and takes it back. It does
 // so in bounded time, whatever state the desktop is in. A notification may have a
-// button, or a field to type into; what the person does comes as an [Answer]. The
-// package never logs, decides nothing about when a notification is due, and is never
+// button, or a field to type into; what the person does comes as an [Answer]. One that
+// asks for a choice waits for that. The package never logs, decides nothing about when a notification is due, and is never
 // given a secret to show: what is shown may be seen on a locked screen, and any
 // program of the user's can read it on its way.
 package notify
@@ -49,6 +49,13 @@ func (i ID) IsZero() bool { return i == ID{} }
 // anything: no desktop, or one without notifications. Where mfad cannot reach
 // any desktop they wrap [errors.ErrUnsupported] instead.
 var ErrNone = errors.New("no desktop shows notifications here")
+
+// ErrNoButtons is wrapped by the error of an Ask where the desktop's notifications
+// have no buttons to press.
+var ErrNoButtons = errors.New("notifications have no buttons here")
+
+// Dismissed is what an Ask gives where the person closed the notification.
+const Dismissed = -1
 
 // limit is how long one call may take. The service behind it may have to be
 // started first.

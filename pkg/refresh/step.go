@@ -38,7 +38,11 @@ func (e *Engine) jumpLocked(t time.Time) {
 	}
 	was, is := e.awake, time.Now()
 	e.awake = is
-	if jump := is.Round(0).Sub(was.Round(0)) - is.Sub(was); !was.IsZero() && jump <= setBack {
+	jump := is.Round(0).Sub(was.Round(0)) - is.Sub(was)
+	if !was.IsZero() && jump > nap {
+		e.startOverLocked()
+	}
+	if !was.IsZero() && jump <= setBack {
 		return
 	}
 	for _, id := range e.ids {
@@ -51,6 +55,10 @@ func (e *Engine) jumpLocked(t time.Time) {
 // setBack is by how much a clock must be set back for that to change any plans: a
 // little is what keeps it right.
 const setBack = time.Minute
+
+// nap is the shortest sleep of the machine that is taken for one: a clock that is
+// kept right jumps by less.
+const nap = 5 * time.Second
 
 // clockSetBackLocked forgets what was put off to moments of another time.
 func (e *Engine) clockSetBackLocked(t time.Time) {

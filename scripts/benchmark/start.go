@@ -61,6 +61,14 @@ func (s *stage) measureStart(ctx context.Context) ([]figure, error) {
 		second.limit = quantity{0.01, times}
 		figures = append(figures, second)
 	}
+	word := func() (time.Duration, error) { return timed(ctx, s.command(s.mfad, "status", "--short"), nil) }
+	prompt, err := inTurns(startPairs, word, reference)
+	if err != nil {
+		return nil, err
+	}
+	short := prompt.figure("`mfad status --short`, in a prompt", "a minimal Go program")
+	short.limit = quantity{1.2, times}
+	figures = append(figures, short)
 	inside := func() (time.Duration, error) {
 		return timed(ctx, s.command(s.mfad, "exec", s.profiles[0], "--", "true"), nil)
 	}
