@@ -18,6 +18,7 @@ print(json.dumps({"arn": s.client("sts").get_caller_identity()["Arn"], "region":
 // TestRealClients: the AWS CLI and boto3 use what mfad wrote, a static section
 // as well as credential_process, with keys in a real gnome-keyring.
 func TestRealClients(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.useGNOMEKeyring()
 	m.addAlice()
@@ -70,6 +71,7 @@ func noSecretOnDisk(t *testing.T, m *machine) {
 // TestLockedKeyring: a daemon that was started before the keyring was unlocked
 // goes on by itself once it is.
 func TestALockedFileKeyring(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	for i, v := range m.env {
 		if strings.HasPrefix(v, "MFAD_KEYRING_PASSPHRASE") {

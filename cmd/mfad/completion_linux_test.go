@@ -32,15 +32,13 @@ func newShell(t *testing.T) *machine {
 // sitDownAt is sitDown at a shell, which shows all on the terminal.
 func (m *machine) sitDownAt(shell string, args ...string) *person {
 	m.t.Helper()
-	program := binary
-	defer func() { binary = program }()
-	binary = "sh" // sitDown starts that
-	return m.sitDown(append([]string{"-c", `exec "$@" >/dev/tty`, "sh", shell}, args...)...)
+	return m.sitsAt("sh", append([]string{"-c", `exec "$@" >/dev/tty`, "sh", shell}, args...)...)
 }
 
 // TestCompletionsInShells: names complete under a person's fingers, and no daemon is
 // started for it.
 func TestCompletionsInShells(t *testing.T) {
+	t.Parallel()
 	const bashCompletion = "/usr/share/bash-completion/bash_completion"
 	for _, tt := range []struct {
 		shell string
@@ -99,6 +97,7 @@ func (p *person) waitsAfter(seen int, text string) {
 
 // TestCompletionInFish asks fish itself.
 func TestCompletionInFish(t *testing.T) {
+	t.Parallel()
 	needs(t, "completion", "fish", "--version")
 	m := newShell(t)
 	m.write("fish/completions/mfad.fish", m.mfad("completion", "fish"), 0o600)
@@ -118,6 +117,7 @@ func TestCompletionInFish(t *testing.T) {
 
 // TestCompletionScriptsParse, in each shell that is here.
 func TestCompletionScriptsParse(t *testing.T) {
+	t.Parallel()
 	m := newShell(t)
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		t.Run(shell, func(t *testing.T) {
@@ -139,6 +139,7 @@ func TestCompletionScriptsParse(t *testing.T) {
 
 // TestThePromptsExamples of docs/prompt.md show the word, and leave $? alone.
 func TestThePromptsExamples(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		shell        string
 		before, file string

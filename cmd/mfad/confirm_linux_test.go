@@ -171,6 +171,7 @@ func (m *machine) answersQuestion(keys ...string) {
 
 // TestAWindowAllows, where the program has no terminal.
 func TestAWindowAllows(t *testing.T) {
+	t.Parallel()
 	m := newConfirmed(t)
 	terraform := m.asShell("terraform")
 	m.display("zenity")

@@ -106,6 +106,7 @@ func (m *machine) wants(profile string) (answer <-chan result) {
 // whichever program is installed. AWS's no to a code opens another window; a
 // person's no is a no, for a while.
 func TestADialogAsks(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"zenity", "kdialog", "pinentry-gtk-2", "pinentry-qt"} {
 		t.Run(program, func(t *testing.T) {
 			t.Parallel()

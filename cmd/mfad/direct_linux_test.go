@@ -9,6 +9,7 @@ import (
 // TestALoginForAProfileAtATerminal: the code that a person types goes to the role
 // for which the terminal asked.
 func TestALoginForAProfileAtATerminal(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 4*time.Hour)
@@ -32,6 +33,7 @@ func TestALoginForAProfileAtATerminal(t *testing.T) {
 // looks the role up; the person is told, asked once more, and the second goes
 // direct.
 func TestALoginForAnUnknownRoleAtATerminal(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 5*time.Hour+30*time.Minute)
@@ -57,6 +59,7 @@ func TestALoginForAnUnknownRoleAtATerminal(t *testing.T) {
 
 // TestTheConsoleAsksAtTheTerminal: 12 h for a role that allows one hour.
 func TestTheConsoleAsksAtTheTerminal(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.env = append(m.env, "MFAD_SIGNIN_URL="+m.sim.URL+"/federation")
 	m.addAlice()
@@ -80,6 +83,7 @@ func TestTheConsoleAsksAtTheTerminal(t *testing.T) {
 // TestTwoProfilesAtTwoTerminals: two people's questions are one device's: each
 // code goes to one role, and both get theirs.
 func TestTwoProfilesAtTwoTerminals(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 4*time.Hour)
@@ -127,6 +131,7 @@ func (m *machine) whoIsAsked(people ...*person) *person {
 // TestTwoQuestionsTakeTurns: while two people are to give a code, one is asked,
 // and the question does not go from one to the other under their fingers.
 func TestTwoQuestionsTakeTurns(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--duration", "1h")
@@ -147,6 +152,7 @@ func TestTwoQuestionsTakeTurns(t *testing.T) {
 // TestCtrlCAtADirectQuestionHurtsNobodyElse: whoever else waits for a code is
 // asked, and nothing is left in the status.
 func TestCtrlCAtADirectQuestionHurtsNobodyElse(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--duration", "1h")
@@ -175,6 +181,7 @@ func TestCtrlCAtADirectQuestionHurtsNobodyElse(t *testing.T) {
 // TestCtrlCLeavesNoError: nor where a profile with mfa = direct waits for its own
 // code.
 func TestCtrlCLeavesNoError(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 8*time.Hour)

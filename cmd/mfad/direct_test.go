@@ -105,6 +105,7 @@ func (m *machine) records() []audit.Record {
 // direct, from the file and from credential_process, and the audit log says who
 // got them.
 func TestDirectWithRealClients(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.maximum("Admin", 8*time.Hour)
@@ -159,6 +160,7 @@ func TestDirectWithRealClients(t *testing.T) {
 // TestTheConsoleOfTheShippedBinary: 12 h for a role that allows one, read back
 // where it was opened; the token is in nobody's arguments.
 func TestTheConsoleOfTheShippedBinary(t *testing.T) {
+	t.Parallel()
 	needs(t, "curl", "curl", "--version")
 	m := newMachine(t, 1)
 	m.env = append(m.env, "MFAD_SIGNIN_URL="+m.sim.URL+"/federation")
@@ -315,6 +317,7 @@ func (m *machine) until(most time.Duration, wrong func(map[string]profileStatus)
 // TestTheAuditLogSurvivesKills: who got credentials stands in the log, however
 // often the daemon is killed meanwhile.
 func TestTheAuditLogSurvivesKills(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin")

@@ -24,6 +24,7 @@ func finds(t *testing.T, when string, run func(...string) result, status int, li
 // TestDoctorKnowsTheKeyring as it is now, with a daemon that used it when all was
 // well, and without one.
 func TestDoctorKnowsTheKeyring(t *testing.T) {
+	t.Parallel()
 	lines := map[string]string{
 		"locked": `^no  the keyring \(os\): .*locked.*\n  fix: mfad unlock`,
 		"hung":   `^no  the keyring \(os\): .*\n  fix: answer or close the keyring's window`,

@@ -13,6 +13,7 @@ import (
 // meanwhile. What is set without a profile is the profile's own. What cannot be
 // merged is kept in a file beside it, and the next exec tells.
 func TestExecKeepsWhatIsWrittenToTheCopy(t *testing.T) {
+	t.Parallel()
 	needs(t, "aws-cli", "aws", "--version")
 	m := newExecMachine(t, 1)
 	const first = "# mine\n[profile mine]\nregion = eu-west-1\n"
@@ -75,6 +76,7 @@ func TestExecKeepsWhatIsWrittenToTheCopy(t *testing.T) {
 // TestExecLeavesNothing: the copy of an endpoint that was killed goes with the next
 // exec, and that of a command that runs stays.
 func TestExecLeavesNothing(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	x := m.waitsInside("true")
 	m.killEndpoint(syscall.SIGKILL)
@@ -94,6 +96,7 @@ func TestExecLeavesNothing(t *testing.T) {
 // TestExecFromAnotherFolder: paths that the user gave from where exec was started
 // are the same ones for what works elsewhere.
 func TestExecFromAnotherFolder(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	m.kill(syscall.SIGTERM)
 	m.env = append(m.env, "MFAD_CONFIG=.config/mfad/config.ini")

@@ -44,6 +44,7 @@ func (m *machine) atShell() *person {
 // TestExecAtATerminal: Ctrl-C, Ctrl-\ and Ctrl-Z do what they do without mfad, once
 // each, and a kill of the job reaches the command.
 func TestExecAtATerminal(t *testing.T) {
+	t.Parallel()
 	needs(t, "python", "python3", "--version")
 	m := newExecMachine(t, 1)
 	m.write("counts.py", counts, 0o600)
@@ -94,6 +95,7 @@ func TestExecAtATerminal(t *testing.T) {
 // TestExecStopsWithItsCommand: a command that stops itself gives the terminal back
 // to the shell, and fg has it go on.
 func TestExecStopsWithItsCommand(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	p := m.atShell()
 	p.types(binary + ` exec prod -- sh -c 'kill -STOP $$; echo "went" on; exit 5'` + "\n")
@@ -106,6 +108,7 @@ func TestExecStopsWithItsCommand(t *testing.T) {
 
 // TestCtrlCEndsExecOfADefaultCommand as it ends the command alone.
 func TestCtrlCEndsExecOfADefaultCommand(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	p := m.sitDown("exec", "prod", "--", "sh", "-c", "echo ready >/dev/tty; exec sleep 30")
 	p.waitsFor("ready")
@@ -120,6 +123,7 @@ func TestCtrlCEndsExecOfADefaultCommand(t *testing.T) {
 // TestExecAsksFirst: the code is asked for at the terminal, before the command
 // starts; Ctrl-C there starts nothing.
 func TestExecAsksFirst(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -146,6 +150,7 @@ func TestExecAsksFirst(t *testing.T) {
 // TestExecInTheBackground: without a terminal each signal arrives, and what was
 // ignored stays ignored.
 func TestExecInTheBackground(t *testing.T) {
+	t.Parallel()
 	needs(t, "python", "python3", "--version")
 	m := newExecMachine(t, 1)
 	for _, tt := range []struct {
@@ -202,6 +207,7 @@ func TestExecInTheBackground(t *testing.T) {
 
 // TestExecPassesOpenFilesOn: a shell's further descriptors reach the command.
 func TestExecPassesOpenFilesOn(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	for _, flag := range []string{"--no-prompt", "--env"} {
 		cmd := m.command("sh", "-c", `echo three >three; exec 3<three; echo in | "$0" exec prod "$1" -- sh -c 'cat <&3; cat; echo err >&2'`, binary, flag)
@@ -239,6 +245,7 @@ func (p *person) number(text string) int {
 
 // TestTerraformInsideExec applies for longer than a role's credentials live.
 func TestTerraformInsideExec(t *testing.T) {
+	t.Parallel()
 	needs(t, "terraform", "terraform", "version")
 	needs(t, "aws-cli", "aws", "--version")
 	m := newMachine(t, 900) // a role lives 4 s, a session 144 s

@@ -130,6 +130,7 @@ func (x *paused) ends() result {
 // seen, and it has no child that it did not start, also where mfad started the
 // daemon.
 func TestExecTakesMfadsPlace(t *testing.T) {
+	t.Parallel()
 	needs(t, "python", "python3", "--version")
 	m := newExecMachine(t, 1)
 	r := finish(m.command("sh", "-c", `"$0" exec prod -- sh -c 'echo $$; tr "\0" " " </proc/$$/cmdline' & echo $!; wait $!`, binary))
@@ -155,6 +156,7 @@ except ChildProcessError: print("none")
 // TestExecGetsASignalOnce: what is sent to the whole group reaches the command as
 // without mfad.
 func TestExecGetsASignalOnce(t *testing.T) {
+	t.Parallel()
 	needs(t, "python", "python3", "--version")
 	needs(t, "coreutils", "timeout", "--version")
 	m := newExecMachine(t, 1)
@@ -185,6 +187,7 @@ func TestExecGetsASignalOnce(t *testing.T) {
 // TestEndpointEndsWithItsCommand within a second, however that ends and whoever is
 // left of it; no other signal ends it before.
 func TestEndpointEndsWithItsCommand(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	gone := func(after, url string) {
 		t.Helper()
@@ -256,6 +259,7 @@ func TestEndpointEndsWithItsCommand(t *testing.T) {
 // TestExecKilledBeforeItsCommand: the process with the endpoint that finds mfad gone
 // removes the copy, and leaves no word of it to the next exec.
 func TestExecKilledBeforeItsCommand(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	gone := exec.Command("true")
 	if err := gone.Run(); err != nil {
@@ -293,6 +297,7 @@ func TestExecKilledBeforeItsCommand(t *testing.T) {
 // TestExecInAPipe: a pipe ends with the command, whatever the endpoint is at; and
 // neither it nor a daemon keeps a shell's lock.
 func TestExecInAPipe(t *testing.T) {
+	t.Parallel()
 	needs(t, "flock", "flock", "--version")
 	m := newExecMachine(t, 1)
 	for name, script := range map[string]string{
@@ -334,6 +339,7 @@ func TestExecInAPipe(t *testing.T) {
 // TestDaemonKeepsNoDescriptors of whoever has it started, nor those that a service
 // manager handed to another process.
 func TestDaemonKeepsNoDescriptors(t *testing.T) {
+	t.Parallel()
 	needs(t, "flock", "flock", "--version")
 	m := newMachine(t, 1)
 	r := finish(m.command("sh", "-c", `exec 3>"$HOME/three" 9>"$HOME/lock"; flock 9; "$0" identity list; exec 9>&-; flock -n "$HOME/lock" echo free`, binary))

@@ -68,6 +68,7 @@ const whoAmI = "aws sts get-caller-identity --query Arn --output text"
 // TestExecWinsOverEverything: whatever the environment and the AWS files hold, the
 // AWS CLI, boto3 and the SDK for Go get the profile's credentials.
 func TestExecWinsOverEverything(t *testing.T) {
+	t.Parallel()
 	needs(t, "aws-cli", "aws", "--version")
 	needs(t, "boto3", "python3", "-c", "import boto3")
 	m := newExecMachine(t, 1)
@@ -114,6 +115,7 @@ func TestExecWinsOverEverything(t *testing.T) {
 // TestExecRegionAndOtherProfiles: the command has the profile's region and output,
 // and other profiles by their names.
 func TestExecRegionAndOtherProfiles(t *testing.T) {
+	t.Parallel()
 	needs(t, "aws-cli", "aws", "--version")
 	m := newExecMachine(t, 1)
 	m.addProfile("ro", "ReadOnly", "--write", "process")
@@ -159,6 +161,7 @@ func TestExecRegionAndOtherProfiles(t *testing.T) {
 
 // TestExecEnvironment: what the command inherits and what it does not.
 func TestExecEnvironment(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	m.env = append(m.env, "AWS_VAULT=x", "AWS_SECURITY_TOKEN=x", "AWS_PROFILE=x", "KEEP=me", "AWS_CONFIG_FILE="+m.path("elsewhere"))
 	r := m.inside("env")
@@ -194,6 +197,7 @@ func TestExecEnvironment(t *testing.T) {
 
 // TestExecStatic: --env runs the command in mfad's place.
 func TestExecStatic(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	cmd := m.command(binary, "exec", "prod", "--env", "--", "sh", "-c", "echo $$; env")
 	r := finish(cmd)
@@ -222,6 +226,7 @@ func TestExecStatic(t *testing.T) {
 
 // TestExecStatus: the exit status is the command's, or says why there is none.
 func TestExecStatus(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	script := m.write("not-executable", "echo hello\n", 0o600)
 	text := m.write("text", "no program\n", 0o700)
@@ -295,6 +300,7 @@ print(len(keys))
 // TestExecOutlivesCredentials: one process of boto3's renews them in a run that is
 // longer than they live, also while the daemon is killed in the middle.
 func TestExecOutlivesCredentials(t *testing.T) {
+	t.Parallel()
 	needs(t, "boto3", "python3", "-c", "import boto3")
 	m := newExecMachine(t, 600) // a role lives 6 s, a session 216 s
 	cmd := m.command(binary, "exec", "prod", "--", "python3", "-c", longRun, "9")
@@ -314,6 +320,7 @@ const curl = `curl -s -m 1 -w ' %{http_code}\n' -H "Authorization: $AWS_CONTAINE
 
 // TestExecPastAProxy: one that is set for everything does not see the token.
 func TestExecPastAProxy(t *testing.T) {
+	t.Parallel()
 	needs(t, "curl", "curl", "--version")
 	m := newExecMachine(t, 1)
 	var seen atomic.Int32
@@ -331,6 +338,7 @@ func TestExecPastAProxy(t *testing.T) {
 // TestExecAndTheDaemon: the endpoint serves on without a daemon, which it starts
 // again, and does not after a lock.
 func TestExecAndTheDaemon(t *testing.T) {
+	t.Parallel()
 	needs(t, "curl", "curl", "--version")
 	m := newExecMachine(t, 1)
 	pid := m.daemon()
@@ -367,6 +375,7 @@ func TestExecAndTheDaemon(t *testing.T) {
 // TestMfadInsideExec: mfad works there with the user's files, and so does a daemon
 // that it starts, and an exec inside the first.
 func TestMfadInsideExec(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	m.addProfile("ro", "ReadOnly", "--write", "none")
 	m.mfad("refresh")

@@ -14,6 +14,7 @@ import (
 // TestExportIsTheAWSCLIs: each format byte for byte, from the same credentials. The
 // one for fish came to the AWS CLI later than to the version that is tried.
 func TestExportIsTheAWSCLIs(t *testing.T) {
+	t.Parallel()
 	aws := needsAWSCLI2(t)
 	m := newExecMachine(t, 1)
 	m.write(".aws/config", "[profile same]\ncredential_process = "+binary+" export prod --format process\n", 0o600)
@@ -41,6 +42,7 @@ func needsAWSCLI2(t *testing.T) string {
 // TestExportInShells: what is printed is taken by the real shells as it is meant, and
 // the AWS CLI then is the role.
 func TestExportInShells(t *testing.T) {
+	t.Parallel()
 	needs(t, "aws-cli", "aws", "--version")
 	m := newExecMachine(t, 1)
 	m.env = append(m.env, "AWS_DEFAULT_REGION=us-east-1")
@@ -62,6 +64,7 @@ func TestExportInShells(t *testing.T) {
 
 // TestExportByGrammar reads what is for shells that are not here by their grammars.
 func TestExportByGrammar(t *testing.T) {
+	t.Parallel()
 	m := newExecMachine(t, 1)
 	values := map[string]string{}
 	for line := range strings.Lines(m.mfad("export", "prod", "--format", "env-no-export")) {

@@ -43,6 +43,7 @@ func TestTheFastPathIsFast(t *testing.T) {
 
 // TestTheDemo plays one whole cycle and leaves nothing behind.
 func TestTheDemo(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	tmp := t.TempDir()
 	m := &machine{t: t, home: home, env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + tmp}}
@@ -72,6 +73,7 @@ func TestTheDemo(t *testing.T) {
 // TestTheProgramIsLean: a template finds methods by name at run time, so that the
 // linker keeps every method of every type; one doubled the program once.
 func TestTheProgramIsLean(t *testing.T) {
+	t.Parallel()
 	symbols, err := exec.Command("go", "tool", "nm", binary).Output()
 	if err != nil {
 		t.Fatal(err)

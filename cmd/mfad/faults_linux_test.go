@@ -48,6 +48,7 @@ func fresh(p localapi.ProfileStatus) bool { return p.State == "fresh" }
 // credentials serve on, nobody is asked for another code, and all is fresh when it
 // is over.
 func TestAWSMisbehaves(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []awssim.FaultKind{awssim.Throttle, awssim.ServerError, awssim.Hang, awssim.DropBefore, awssim.DropAfter, awssim.Cut, awssim.Garbage} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
@@ -72,6 +73,7 @@ func TestAWSMisbehaves(t *testing.T) {
 // TestACodeThatIsLost: AWS took the code, and its answer did not come. It is not
 // sent again, and the next one works.
 func TestACodeThatIsLost(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []awssim.FaultKind{awssim.DropAfter, awssim.Cut, awssim.Garbage} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
@@ -118,6 +120,7 @@ func (m *machine) small(name string) (remount func(flags uintptr)) {
 // TestAFullDisk: what stands in the file stays, whole, and mfad writes again when
 // there is room.
 func TestAFullDisk(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 60)
 	m.small(".aws")
 	const mine = "# mine\n[default]\nregion = eu-west-1\n"
@@ -168,6 +171,7 @@ func TestAFullDisk(t *testing.T) {
 
 // TestAReadOnlyFolder is a conflict that is told, and heals by itself.
 func TestAReadOnlyFolder(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 240)
 	remount := m.small(".aws")
 	m.addAlice()
@@ -186,6 +190,7 @@ func TestAReadOnlyFolder(t *testing.T) {
 // TestNoNotifications: with the system's inotify instances used up, edits are
 // found by looking.
 func TestNoNotifications(t *testing.T) {
+	t.Parallel()
 	var used []int
 	defer func() {
 		for _, fd := range used {
@@ -224,6 +229,7 @@ func TestNoNotifications(t *testing.T) {
 // TestStoppedForAWhile: a daemon that was stopped for longer than its credentials
 // live, as on a laptop that slept, is fresh again soon after, without a code.
 func TestStoppedForAWhile(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 720) // an hour is 5 s
 	m.addAlice()
 	m.addProfile("prod", "Admin")

@@ -50,6 +50,7 @@ func commandsIn(text string) (commands []string) {
 
 // TestTheGuidesCommands exist in the program, with their flags.
 func TestTheGuidesCommands(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	text := guide(t)
 	var commands []string
@@ -90,6 +91,7 @@ func TestTheGuidesCommands(t *testing.T) {
 
 // TestTheGuidesPictures exist, can be read, and are all in use.
 func TestTheGuidesPictures(t *testing.T) {
+	t.Parallel()
 	used := map[string]bool{}
 	var size int64
 	for _, p := range pictured.FindAllStringSubmatch(guide(t), -1) {

@@ -28,6 +28,7 @@ func (m *machine) secretFile(dir, name string, mode os.FileMode) string {
 // TestHeadless: on a machine without a desktop nobody has to unlock anything, at no
 // start, where the passphrase is left for the daemon.
 func TestHeadless(t *testing.T) {
+	t.Parallel()
 	for name, env := range map[string]func(m *machine) []string{
 		"a file": func(m *machine) []string {
 			return []string{"MFAD_KEYRING_PASSPHRASE_FILE=" + m.secretFile("etc", "passphrase", 0o600)}
@@ -61,6 +62,7 @@ func TestHeadless(t *testing.T) {
 // TestHeadlessPassphraseThatOthersCanRead is refused, with what to do, and so is one
 // that is not there.
 func TestHeadlessPassphraseThatOthersCanRead(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		env  func(m *machine) []string
 		want string

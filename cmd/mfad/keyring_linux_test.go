@@ -33,6 +33,7 @@ func outages() map[string]outage {
 // code needs the key; who gives a code is told why it cannot be used, and the code
 // is not sent. Once the keyring is back all works, with the same daemon.
 func TestKeyringFailsWhileServing(t *testing.T) {
+	t.Parallel()
 	for name, o := range outages() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +66,7 @@ func TestKeyringFailsWhileServing(t *testing.T) {
 // TestKeyringFailsAtStart: a daemon that cannot read what the last one left says
 // so, to whoever asks, and goes on where that one was as soon as it can.
 func TestKeyringFailsAtStart(t *testing.T) {
+	t.Parallel()
 	for name, o := range outages() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -127,6 +129,7 @@ func TestKeyringAppearsAfterStart(t *testing.T) {
 // TestKeyringQuestionLosesItsPartner: whoever waits for the desktop's question is
 // answered when nobody can answer that any more, and the daemon goes on.
 func TestKeyringQuestionLosesItsPartner(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(*desktop){
 		"the bus":     func(d *desktop) { d.killBus(); d.startBus() },
 		"the keyring": (*desktop).killKeyring,

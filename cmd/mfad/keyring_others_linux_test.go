@@ -154,6 +154,7 @@ func (w *wallet) answers(ended <-chan result, keys ...string) (r result) {
 // TestOtherKeyrings: KDE's and KeePassXC's hold what mfad keeps, and a daemon that was
 // started before its user has opened them waits, says so, and goes on by itself.
 func TestOtherKeyrings(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) *wallet{"KWallet": newKWallet, "KeePassXC": newKeePassXC} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -311,6 +311,7 @@ func TestADesktopThatHangsDelaysNothing(t *testing.T) {
 // TestWithoutADesktop: a server has no bus, or a bus without notifications. It
 // works the same, and nothing is said of it.
 func TestWithoutADesktop(t *testing.T) {
+	t.Parallel()
 	for name, prepare := range map[string]func(m *machine){
 		"no bus":     func(*machine) {},
 		"no service": (*machine).bus,

@@ -47,6 +47,7 @@ func (m *machine) comesToWord(want string) {
 
 // TestShort follows the word through the life of a profile.
 func TestShort(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	if got := m.short(); got != "" || m.daemon() != 0 {
 		t.Errorf("without a daemon: %q, and process %d", got, m.daemon())
@@ -89,6 +90,7 @@ func TestShort(t *testing.T) {
 
 // TestShortWaitsForNobody: a daemon that hangs costs a prompt 50 ms, and no more.
 func TestShortWaitsForNobody(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.signal(syscall.SIGSTOP)
@@ -120,6 +122,7 @@ func promptExample(t *testing.T, language string) string {
 // TestThePromptsExampleForStarship: its command in its shell gives the word, and
 // the file is what starship can read.
 func TestThePromptsExampleForStarship(t *testing.T) {
+	t.Parallel()
 	needs(t, "python", "python3", "-c", "import tomllib")
 	m := newMachine(t, 1)
 	m.addAlice()

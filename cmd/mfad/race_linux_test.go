@@ -114,6 +114,7 @@ func watchFile(t *testing.T, path string, sections []string) (stop func()) {
 // TestForeignWritesAreNotLost: two loops of the AWS CLI's own writer against a
 // daemon that rewrites as fast as it can.
 func TestForeignWritesAreNotLost(t *testing.T) {
+	t.Parallel()
 	needs(t, "aws", "python3", "-c", "import awscli.customizations.configure.writer")
 	m, sections := busy(t, 10)
 	path := m.path(".aws", "credentials")
@@ -161,6 +162,7 @@ func TestForeignWritesAreNotLost(t *testing.T) {
 // TestEditorsAndMoves: what editors and dotfile tools do to the file while the
 // daemon writes to it.
 func TestEditorsAndMoves(t *testing.T) {
+	t.Parallel()
 	m, sections := busy(t, 3)
 	path := m.path(".aws", "credentials")
 	holds := func(what string, texts ...string) {

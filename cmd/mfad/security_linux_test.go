@@ -197,6 +197,7 @@ func TestExecLeavesTheCommandAsItWas(t *testing.T) {
 
 // TestModesUnderAnyUmask: nobody but the user reads what mfad makes.
 func TestModesUnderAnyUmask(t *testing.T) {
+	t.Parallel()
 	for _, umask := range []string{"0000", "0022"} {
 		t.Run(umask, func(t *testing.T) {
 			t.Parallel()

@@ -30,6 +30,7 @@ region = us-east-1
 // TestSetup: a person goes from AWS's own files to profiles that the AWS CLI uses,
 // with one command and one code, and takes one of them back.
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	credentials, _ := m.writeAWS()
 	p := m.sitDown("setup")
@@ -76,6 +77,7 @@ func TestSetup(t *testing.T) {
 
 // TestCtrlCAtSetupsQuestions: whichever question is left open, nothing is changed.
 func TestCtrlCAtSetupsQuestions(t *testing.T) {
+	t.Parallel()
 	questions := []string{"a name for this user in mfad", "take it out of the file", "which ones", "session, direct, or each", "make these changes?"}
 	for n, last := range questions {
 		t.Run(last, func(t *testing.T) {
@@ -115,6 +117,7 @@ func TestCtrlCAtSetupsQuestions(t *testing.T) {
 // TestSetupWithoutATerminal: answers as flags; a root key is refused; another key of
 // the same user neither replaces the one in the keyring nor leaves its file.
 func TestSetupWithoutATerminal(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	root := m.sim.AddRoot("111111111111")
 	path := m.write(".aws/credentials", "[default]\naws_access_key_id = "+root.AccessKeyID+"\naws_secret_access_key = "+root.SecretAccessKey+"\n", 0o600)
@@ -145,6 +148,7 @@ func TestSetupWithoutATerminal(t *testing.T) {
 // TestSetupChoosesAPassphrase: without a keyring of the system the passphrase of
 // mfad's own is asked for after the yes; Ctrl-C there has changed no file.
 func TestSetupChoosesAPassphrase(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	for i, v := range m.env {
 		if strings.HasPrefix(v, "MFAD_KEYRING_PASSPHRASE") {

@@ -75,6 +75,7 @@ func (w *window) shows(pattern string) string {
 // TestWatchingTheStatus: the picture follows what happens, the window's size and the
 // daemon's restarts, and leaves a clean terminal.
 func TestWatchingTheStatus(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin")
@@ -154,6 +155,7 @@ func TestWatchingIsQuiet(t *testing.T) {
 
 // TestWatchingWithoutATerminal: a table, or a line of JSON, for each change.
 func TestWatchingWithoutATerminal(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin")

@@ -126,6 +126,7 @@ const asks = "MFA code for arn:aws:iam::111111111111:mfa/alice (corp"
 // TestOneTerminalAsks: of two clients on two terminals one asks; its answer, a
 // wrong one first, settles both.
 func TestOneTerminalAsks(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -153,6 +154,7 @@ func TestOneTerminalAsks(t *testing.T) {
 // TestCtrlCHurtsNobodyElse: the client that was asked is interrupted, and the
 // other one asks.
 func TestCtrlCHurtsNobodyElse(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -173,6 +175,7 @@ func TestCtrlCHurtsNobodyElse(t *testing.T) {
 // TestALoginElsewhereSettlesTheQuestion: whoever asks stops when the code was
 // given in another place, and leaves no question on the screen.
 func TestALoginElsewhereSettlesTheQuestion(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -190,6 +193,7 @@ func TestALoginElsewhereSettlesTheQuestion(t *testing.T) {
 // TestNobodyIsAskedUnderAFullScreenProgram: a terminal without echo belongs to a
 // program such as vim or k9s.
 func TestNobodyIsAskedUnderAFullScreenProgram(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -215,6 +219,7 @@ func TestNobodyIsAskedUnderAFullScreenProgram(t *testing.T) {
 // TestWhoGaveTheCodeDoesNotWaitForOthers: another role of which AWS says nothing
 // holds up neither the answer nor Ctrl-C.
 func TestWhoGaveTheCodeDoesNotWaitForOthers(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -235,6 +240,7 @@ func TestWhoGaveTheCodeDoesNotWaitForOthers(t *testing.T) {
 // TestALoginTakesTheQuestionOver: whoever types mfad login wants to type the code
 // there, also while another terminal is being asked.
 func TestALoginTakesTheQuestionOver(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin", "--write", "none")
@@ -253,6 +259,7 @@ func TestALoginTakesTheQuestionOver(t *testing.T) {
 
 // TestCtrlCAtAHiddenQuestion ends the command and gives the echo back.
 func TestCtrlCAtAHiddenQuestion(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	p := m.sitDown("identity", "add", "corp")
 	p.waitsFor("access key id: ")
@@ -273,6 +280,7 @@ func TestCtrlCAtAHiddenQuestion(t *testing.T) {
 
 // TestAHungDaemon: a command tells, in bounded time.
 func TestAHungDaemon(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1)
 	m.addAlice()
 	m.addProfile("prod", "Admin")

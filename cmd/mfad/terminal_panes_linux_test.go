@@ -25,6 +25,7 @@ func (m *machine) panes() (left, right pane) {
 	w := m.openWindow("")
 	left = pane{w, strings.TrimSpace(w.tmux("display-message", "-p", "#{pane_id}"))}
 	right = pane{w, strings.TrimSpace(w.tmux("split-window", "-h", "-P", "-F", "#{pane_id}", "PS1='next> ' exec sh -i"))}
+	left.comesTo(`^next> *\nnext>$`) // after openWindow's Enter
 	right.comesTo(`^next>$`)
 	return left, right
 }

@@ -14,6 +14,7 @@ var quoted = regexp.MustCompile("(?s)<!-- (terraform/[a-z_]+\\.tf) -->\n```hcl\n
 // TestTerraformPage: what the page quotes is what the files hold, which are what
 // TestTerraformExample applies.
 func TestTerraformPage(t *testing.T) {
+	t.Parallel()
 	docs := filepath.Join("..", "..", "docs")
 	b, err := os.ReadFile(filepath.Join(docs, "terraform.md"))
 	if err != nil {

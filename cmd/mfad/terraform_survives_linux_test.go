@@ -26,6 +26,7 @@ var applyAndWait = append(slices.Clone(applies), waitsAtGate)
 //
 // All of it runs at once: most of the time is spent waiting for keys to end.
 func TestTerraformExample(t *testing.T) {
+	t.Parallel()
 	needs(t, "terraform", "terraform", "version")
 	needs(t, "coreutils", "timeout", "--version")
 	plugins := needsAWSProvider(t)

@@ -115,6 +115,7 @@ resource "terraform_data" "hello" {
 // TestTerraform: the S3 backend with its lock, once with a static profile, and
 // once with credential_process and keys that run out in the middle of the apply.
 func TestTerraform(t *testing.T) {
+	t.Parallel()
 	needs(t, "terraform", "terraform", "version")
 	needs(t, "aws-cli", "aws", "--version")
 	m := newMachine(t, 900) // a role lives 4 s, a session 144 s
