@@ -171,7 +171,7 @@ func TestCtrlCAtADirectQuestionHurtsNobodyElse(t *testing.T) {
 	code := m.code()
 	m.whoIsAsked(waits).types(code + "\n")
 	if status := waits.ends(); status != 0 || !strings.Contains(waits.stdout.String(), "direct") {
-		t.Errorf("the other: status %d, %q", status, waits.sees())
+		t.Errorf("the other: status %d, %q, %s", status, waits.sees(), waits.stdout.String())
 	}
 	if out := m.mfad("status"); strings.Contains(out, "over") {
 		t.Errorf("the status shows an error that is none:\n%s", out)

@@ -90,14 +90,16 @@ func (d *Desktop) follow(ctx context.Context, tell func(State)) {
 		cancel()
 		tell(s)
 		var again <-chan time.Time
-		if !s.Known && session == nil { // there may be a session bus by then
+		if !s.Known { // it was slow to answer, or there may be a session bus by then
 			again = time.After(d.untilNext())
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-again:
-			return
+			if session == nil {
+				return
+			}
 		case s, open := <-system.signals():
 			if !open {
 				return

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -79,11 +80,19 @@ func (k *keepassxc) open() {
 	}
 }
 
+// patient waits longer than a daemon does: KeePassXC writes all of its database each
+// time, on a machine that runs other tests too.
+func patient() *OS {
+	o := NewOS()
+	o.quick = 20 * time.Second
+	return o
+}
+
 func TestKeePassXC(t *testing.T) {
 	r := newRig(t, false)
 	d := newDisplay(t)
 	k := r.keepassxc(false)
-	o := NewOS()
+	o := patient()
 	comesTo(t, o, "", "with an open database")
 	conformText(t, o)
 	k.lock(o)
@@ -109,7 +118,7 @@ func TestKeePassXCThatAsksForEachItem(t *testing.T) {
 	r := newRig(t, false)
 	d := newDisplay(t)
 	r.keepassxc(true)
-	o := NewOS()
+	o := patient()
 	comesTo(t, o, "", "with an open database")
 	if err := o.Set(t.Context(), "identity/corp", creds.NewSecret("a value")); err != nil {
 		t.Errorf("Set of a new item = %v, want nil: it is the maker's", err)

@@ -41,9 +41,10 @@ func (d *Desktop) Ask(ctx context.Context, n Notification, buttons ...string) (p
 	}
 }
 
-// showAsked shows n, after its signals were asked for.
+// showAsked shows n, after its signals were asked for. The end of ctx does not cut it
+// short: what is half shown has no number yet by which it could be taken back.
 func (d *Desktop) showAsked(ctx context.Context, n Notification, buttons []string, signals chan *dbus.Signal) (ID, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.limit)
 	defer cancel()
 	l, err := d.connected(ctx)
 	if err != nil {
