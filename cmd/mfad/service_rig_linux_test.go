@@ -49,47 +49,62 @@ exec setpriv --reuid=$U --regid=$U --clear-groups env -i PATH=/usr/bin:/bin HOME
 // newSession starts one. Packaged units, by their names, are those of the system.
 func newSession(t *testing.T, packaged map[string]string) *session {
 	t.Helper()
-	for _, program := range []string{"systemctl", "unshare", "nsenter", "setpriv"} {
-		needs(t, "systemd", program)
-	}
-	manager := "/usr/lib/systemd/systemd"
-	needs(t, "systemd", manager, "--version")
-	if os.Getuid() != 0 {
-		t.Skip("SKIP-REAL systemd: only root can give a test a user and a /run of its own")
-	}
-	s := &session{machine: newMachine(t, 1), uid: 47100 + int(sessions.Add(1))}
+	s := prepareSession(t)
 	s.program = s.path(".local", "bin", "mfad")
 	s.put(s.program)
-	s.write("passphrase", "not-a-real-passphrase\n", 0o600)
-	s.write(".config/mfad/config.ini", "[defaults]\nendpoint_url = "+s.sim.URL+"\nkeyring = file\n", 0o600)
-	s.write(".config/systemd/user/mfad.service.d/mine.conf", "[Service]\nLoadCredential=mfad-keyring-passphrase:%h/passphrase\n", 0o644)
 	units := ""
 	for name, text := range packaged {
 		units = filepath.Dir(s.write("packaged/"+name, strings.ReplaceAll(text, "PROGRAM", s.program), 0o644))
 	}
+	s.begin("", "PACKAGED="+units)
+	return s
+}
+
+// prepareSession gives one that is still to be started, with a config and a keyring.
+func prepareSession(t *testing.T) *session {
+	t.Helper()
+	for _, program := range []string{"systemctl", "unshare", "nsenter", "setpriv"} {
+		needs(t, "systemd", program)
+	}
+	needs(t, "systemd", userManager, "--version")
+	if os.Getuid() != 0 {
+		t.Skip("SKIP-REAL systemd: only root can give a test a user and a /run of its own")
+	}
+	s := &session{machine: newMachine(t, 1), uid: 47100 + int(sessions.Add(1))}
+	s.write("passphrase", "not-a-real-passphrase\n", 0o600)
+	s.write(".config/mfad/config.ini", "[defaults]\nendpoint_url = "+s.sim.URL+"\nkeyring = file\n", 0o600)
+	s.write(".config/systemd/user/mfad.service.d/mine.conf", "[Service]\nLoadCredential=mfad-keyring-passphrase:%h/passphrase\n", 0o644)
+	return s
+}
+
+// userManager is systemd.
+const userManager = "/usr/lib/systemd/systemd"
+
+// begin starts the user's systemd, after a script of the test's own.
+func (s *session) begin(enter string, env ...string) {
+	s.t.Helper()
 	s.own()
 	s.env = []string{"PATH=" + filepath.Dir(s.program) + ":/usr/bin:/bin", "HOME=" + s.home, "LANG=C.UTF-8", "USER=somebody",
 		fmt.Sprintf("XDG_RUNTIME_DIR=/run/user/%d", s.uid)}
-	cmd := exec.Command("unshare", "--mount", "sh", "-c", begin)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("U=%d", s.uid), "H="+s.home, "SYSTEMD="+manager, "PACKAGED="+units)
+	cmd := exec.Command("unshare", "--mount", "sh", "-c", enter+begin)
+	cmd.Env = append(append(os.Environ(), fmt.Sprintf("U=%d", s.uid), "H="+s.home, "SYSTEMD="+userManager), env...)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
-		t.Skipf("SKIP-REAL systemd: %v", err)
+		s.t.Skipf("SKIP-REAL systemd: %v", err)
 	}
 	s.pid = cmd.Process.Pid
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = cmd.Wait() }()
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		s.clear()
 		<-ended
 	})
 	private := fmt.Sprintf("/proc/%d/root/run/user/%d/systemd/private", s.pid, s.uid)
 	if !within(10*time.Second, func() bool { _, err := os.Stat(private); return err == nil || gone(ended) }) || gone(ended) {
 		log, _ := os.ReadFile(s.path("systemd.log"))
-		t.Skipf("SKIP-REAL systemd: it does not run here: %s%s", said.String(), log)
+		s.t.Skipf("SKIP-REAL systemd: it does not run here: %s%s", said.String(), log)
 	}
-	return s
 }
 
 func gone(ended <-chan struct{}) bool {

@@ -194,6 +194,9 @@ func strict(c *cobra.Command) {
 
 // version is what this build calls itself.
 func version() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}

@@ -17,7 +17,21 @@ const tags = "nethttpomithttp2"
 // Build makes the program of a package of this module at path, for the system that
 // env names (GOOS, GOARCH; empty: this one). It is run in the module's folder.
 func Build(ctx context.Context, path, pkg string, env ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags=-s -w", "-o", path, pkg)
+	return build(ctx, path, pkg, "-s -w", env)
+}
+
+// Release makes mfad itself, which tells that it is that version. The same source
+// and the same Go give the same bytes, wherever and by whomever they are made.
+func Release(ctx context.Context, path, version, goos, goarch string) error {
+	return build(ctx, path, "./cmd/mfad", "-s -w -X github.com/mfad/mfad/pkg/cli.release="+version, []string{
+		"GOOS=" + goos, "GOARCH=" + goarch, "GOAMD64=v1", "GOARM64=v8.0",
+		"GOFLAGS=-trimpath", "GOWORK=off", // neither the builder's own, nor those of `go env -w`
+	})
+}
+
+func build(ctx context.Context, path, pkg, ldflags string, env []string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", // a copy without .git makes the same
+		"-tags="+tags, "-ldflags="+ldflags, "-o", path, pkg)
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
