@@ -39,6 +39,7 @@ var allowed = map[string]rule{
 	"desktop":  {nil, []string{"github.com/godbus/dbus"}},
 	"mfa":      {[]string{"creds"}, nil},
 	"refresh":  {[]string{"creds", "plan"}, nil},
+	"awsmfa":   {[]string{"creds"}, nil},
 	"awsapi":   {[]string{"creds"}, []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "golang.org/x/net"}},
 	"keyring":  {[]string{"creds", "durable"}, []string{"github.com/zalando/go-keyring", "github.com/godbus/dbus", "filippo.io/age", sys}},
 	"state":    {[]string{"creds", "durable"}, []string{sys}},
@@ -50,7 +51,7 @@ var allowed = map[string]rule{
 	"localapi": {[]string{"consent", "creds", "mfa"}, []string{sys}},
 	"daemon": {[]string{"audit", "awsapi", "consent", "console", "credfile", "creds", "desktop", "dialog", "keyring", "localapi", "mfa", "notify", "plan", "profile", "refresh", "state", "wake", "watch"},
 		[]string{sys}},
-	"cli": {[]string{"audit", "awsapi", "awssim", "consent", "console", "credfile", "creds", "daemon", "doctor", "durable", "endpoint", "inifile", "keyring", "localapi", "mfa", "plan", "profile", "service", "setup",
+	"cli": {[]string{"audit", "awsapi", "awsmfa", "awssim", "consent", "console", "credfile", "creds", "daemon", "doctor", "durable", "endpoint", "inifile", "keyring", "localapi", "mfa", "plan", "profile", "service", "setup",
 		"state"},
 		[]string{"github.com/spf13/cobra", sys, term}},
 }

@@ -9,4 +9,4 @@ import (
 	_ "github.com/mfad/mfad/pkg/fastpath" // answers credential-process before anything else is initialised
 )
 
-func main() { os.Exit(cli.Main()) }
+func main() { os.Exit(cli.MainAs(os.Args[0])) }

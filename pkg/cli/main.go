@@ -170,7 +170,7 @@ long as AWS allows, in every tool, without another question.`,
 	root.AddCommand(
 		a.identityCommand(), a.profileCommand(), a.loginCommand(), a.unlockCommand(), a.lockCommand(), a.statusCommand(),
 		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.execCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(), a.doctorCommand(),
-		a.daemonCommand(), a.serviceCommand(), a.demoCommand(), a.manCommand(), a.versionCommand(),
+		a.awsMFACommand(), a.daemonCommand(), a.serviceCommand(), a.demoCommand(), a.manCommand(), a.versionCommand(),
 	)
 	root.AddCommand(a.execStages()...)
 	strict(root)

@@ -169,7 +169,7 @@ func isWord(s string) bool {
 
 // awsMFA tells whether section i is in aws-mfa's layout.
 func awsMFA(d *document, i int) bool {
-	_, expires := d.Sections[i].Option("expiration")
+	_, expires := d.Sections[i].Option(keyExpiration)
 	return expires && d.value(i, keyID) != ""
 }
 
@@ -258,7 +258,7 @@ func sectionKeys(s Section) ([]Key, *creds.Error) {
 
 // fill is the edit that gives section i these keys. What mfad would not write
 // now, such as the principal of older credentials, goes; boto's old name of the
-// token is kept equal where the section has it.
+// token is kept equal where the section has it, and so is aws-mfa's time of expiry.
 func (d *document) fill(i int, keys []Key) *edit {
 	e := &edit{set: keys, drop: map[string]bool{}}
 	for _, name := range []string{keyPrincipal, keyExpires} {
@@ -269,6 +269,9 @@ func (d *document) fill(i int, keys []Key) *edit {
 	if _, ok := d.Sections[i].Option(keyOldToken); ok {
 		token, _ := lookup(keys, keyToken)
 		e.set = append(slices.Clip(e.set), Key{keyOldToken, token})
+	}
+	if k, ok := d.expiration(i, keys); ok {
+		e.set = append(slices.Clip(e.set), k)
 	}
 	return e
 }
