@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,10 +170,23 @@ func (m *machine) write(name, content string, mode os.FileMode) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		m.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+	if mode&0o100 != 0 {
+		m.writeProgram(path, content, mode)
+	} else if err := os.WriteFile(path, []byte(content), mode); err != nil {
 		m.t.Fatal(err)
 	}
 	return path
+}
+
+// writeProgram has another process write: a process that this one starts meanwhile
+// would hold the file open for writing for a moment, and nobody could run it then.
+func (m *machine) writeProgram(path, content string, mode os.FileMode) {
+	m.t.Helper()
+	cmd := exec.Command("sh", "-c", `rm -f "$0" && cat >"$0" && chmod "$1" "$0"`, path, fmt.Sprintf("%o", mode.Perm()))
+	cmd.Stdin = strings.NewReader(content)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.t.Fatalf("write %s: %v: %s", path, err, out)
+	}
 }
 
 // daemon gives the daemon's process, 0 if there is none.

@@ -127,9 +127,7 @@ func (s *session) put(path string) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(path+".new", text, 0o755); err != nil {
-		s.t.Fatal(err)
-	}
+	s.writeProgram(path+".new", string(text), 0o755)
 	if err := os.Rename(path+".new", path); err != nil {
 		s.t.Fatal(err)
 	}

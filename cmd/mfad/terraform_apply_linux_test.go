@@ -102,7 +102,7 @@ type site struct {
 	way  string // exec, else AWS_PROFILE
 	name string // of the workspace
 	dir  string
-	// freshen, if set, is run right before an apply is started, not before its turn.
+	// freshen, if set, is run right before a Terraform is started, not before its turn.
 	freshen func()
 }
 
@@ -136,6 +136,9 @@ func (s *site) does(args ...string) result {
 	s.t.Helper()
 	s.x.turns <- struct{}{}
 	defer func() { <-s.x.turns }()
+	if s.freshen != nil {
+		s.freshen()
+	}
 	r := finish(s.terraform(args...))
 	if r.status != 0 {
 		s.t.Fatalf("terraform %s: status %d\n%s%s", strings.Join(args, " "), r.status, r.stdout, r.stderr)

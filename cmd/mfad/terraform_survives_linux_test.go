@@ -68,9 +68,9 @@ func TestTerraformExample(t *testing.T) {
 // end of its keys, however fresh the file is then.
 func staticKeysEnd(t *testing.T, x *example, m *machine) {
 	s := x.site(t, m, "static", "static-ends")
+	s.freshen = func() { m.mfad("refresh", "shop") }
 	s.does("plan", "-input=false", "-no-color", "-out=plan", waitsAtGate)
 	planned, begin := x.cloud.signers(s.name, time.Time{}), time.Now()
-	s.freshen = func() { m.mfad("refresh", "shop") }
 	a := s.begins(s.terraform("apply", "-input=false", "-no-color", "plan"))
 	for key := range x.cloud.signers(s.name, begin) {
 		if planned[key] {

@@ -46,9 +46,21 @@ func (d *Daemon) loadOptions() profile.Options { return profile.Options{System: 
 func (d *Daemon) configure() {
 	d.configuring.Lock() // so that an older config does not come after a newer one
 	defer d.configuring.Unlock()
+	d.engine.Configure(d.roster())
+}
+
+// resume gives it the first one, and what is left of a former run.
+func (d *Daemon) resume(left refresh.Saved) {
+	d.configuring.Lock()
+	defer d.configuring.Unlock()
+	ids, ps := d.roster()
+	d.engine.Resume(ids, ps, left)
+}
+
+// roster is the config in force in the engine's terms.
+func (d *Daemon) roster() (ids []refresh.Identity, ps []refresh.Profile) {
 	c := d.conf()
 	asks := d.settings(c)
-	var ids []refresh.Identity
 	for _, name := range c.IdentityNames() {
 		id := c.Identities[name]
 		ids = append(ids, refresh.Identity{
@@ -57,7 +69,6 @@ func (d *Daemon) configure() {
 			Federated:  id.Type != profile.TypeKey, Fingerprint: id.Type + " " + id.MFASerial,
 		})
 	}
-	var ps []refresh.Profile
 	for _, name := range c.ProfileNames() {
 		p := c.Profiles[name]
 		ps = append(ps, refresh.Profile{
@@ -66,7 +77,7 @@ func (d *Daemon) configure() {
 			Fingerprint: profile.Fingerprint(p),
 		})
 	}
-	d.engine.Configure(ids, ps)
+	return ids, ps
 }
 
 // role is a profile's role in STS's terms; its session name may still be open.

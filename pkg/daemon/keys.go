@@ -107,8 +107,7 @@ func (d *Daemon) openKeyring(ctx context.Context) error {
 		return nil
 	}
 	left := d.store.restored() // before the engine publishes what it has, which is nothing yet
-	d.configure()
-	d.engine.Restore(left)
+	d.resume(left)
 	d.mu.Lock()
 	d.keyring.ready = true // who waits for it finds an engine that knows everything
 	d.mu.Unlock()

@@ -213,10 +213,11 @@ func TestTwoWritersLoseNothing(t *testing.T) {
 	if err := b.Unlock(t.Context(), creds.NewSecret(testPassphrase)); err != nil {
 		t.Fatal(err)
 	}
+	const each = 5 // whoever waits for the other gives up after some seconds
 	var wg sync.WaitGroup
 	for i, f := range []*File{a, b} {
 		wg.Go(func() {
-			for n := range 10 {
+			for n := range each {
 				if err := f.Set(t.Context(), fmt.Sprintf("%d/%d", i, n), creds.NewSecret("v")); err != nil {
 					t.Error(err)
 				}
@@ -225,7 +226,7 @@ func TestTwoWritersLoseNothing(t *testing.T) {
 	}
 	wg.Wait()
 	for i := range 2 {
-		for n := range 10 {
+		for n := range each {
 			if _, err := a.Get(t.Context(), fmt.Sprintf("%d/%d", i, n)); err != nil {
 				t.Errorf("what writer %d wrote was lost: %v", i, err)
 			}

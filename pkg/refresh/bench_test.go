@@ -40,8 +40,7 @@ func manyProfiles(b *testing.B, m plan.Mode, unattended, unrestored bool) *many 
 			}
 		}
 	}
-	x.Configure(ids, ps)
-	x.Restore(saved)
+	x.Resume(ids, ps, saved)
 	return x
 }
 

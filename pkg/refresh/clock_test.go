@@ -40,10 +40,10 @@ func startedAhead(t *testing.T, ahead time.Duration, err error, body func(*world
 		w.clock.ahead.Store(int64(ahead))
 		e := New(Options{AWS: w, Codes: w, Sink: w, Draw: func() float64 { return 0.5 }, Now: w.clock.now})
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := e.Start(ctx)
-		e.Configure(roles(2, true))
+		ids, ps := roles(2, true)
 		session, direct := w.credentials(12*time.Hour), w.credentials(12*time.Hour)
-		e.Restore(Saved{Sessions: map[string]SavedSession{"corp": {Credentials: session}},
+		ended := e.Start(ctx)
+		e.Resume(ids, ps, Saved{Sessions: map[string]SavedSession{"corp": {Credentials: session}},
 			Spare: map[string]SavedProfile{"p1": {Credentials: direct, Via: ViaDirect}}})
 		time.Sleep(2 * time.Second)
 		body(w.world, e)
@@ -76,10 +76,10 @@ func TestAClientWaitsForTheTime(t *testing.T) {
 		e := New(Options{AWS: w, Codes: w, Sink: w, Now: w.clock.now})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := e.Start(ctx)
-		e.Configure(roles(1, false))
 		synctest.Wait()
 		w.clock.ahead.Store(int64(48 * time.Hour))
-		e.Restore(Saved{Sessions: map[string]SavedSession{"corp": {Credentials: w.credentials(12 * time.Hour)}}})
+		ids, ps := roles(1, false)
+		e.Resume(ids, ps, Saved{Sessions: map[string]SavedSession{"corp": {Credentials: w.credentials(12 * time.Hour)}}})
 		if _, err := e.Credentials(t.Context(), "p0"); err != nil {
 			t.Errorf("the client gets %v, want credentials", err)
 		}
@@ -105,8 +105,8 @@ func TestASessionThatIsOver(t *testing.T) {
 		e := New(Options{AWS: w, Codes: w, Sink: w})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := e.Start(ctx)
-		e.Configure(roles(1, false))
-		e.Restore(Saved{Sessions: map[string]SavedSession{"corp": {Credentials: w.credentials(-time.Hour)}}})
+		ids, ps := roles(1, false)
+		e.Resume(ids, ps, Saved{Sessions: map[string]SavedSession{"corp": {Credentials: w.credentials(-time.Hour)}}})
 		_, err := e.Credentials(t.Context(), "p0")
 		if creds.CodeOf(err) != creds.CodeMFARequired || strings.Contains(err.Error(), "early") {
 			t.Errorf("the client gets %v, want that a code is needed", err)

@@ -363,8 +363,7 @@ func TestARestartNeedsNothing(t *testing.T) {
 		for _, s := range saved.Sessions {
 			w.issued[s.Credentials.AccessKeyID] = s.Credentials.Expires
 		}
-		e.Configure(ids, ps)
-		e.Restore(saved)
+		e.Resume(ids, ps, saved)
 		synctest.Wait()
 		if got, want := w.said(), []string{"0s p2"}; !slices.Equal(got, want) {
 			t.Errorf("calls after a restart: %v, want only the changed profile's: %v", got, want)

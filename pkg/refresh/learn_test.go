@@ -129,8 +129,7 @@ func TestARestartForgetsNothing(t *testing.T) {
 		}
 		saved := w.published[len(w.published)-1]
 		second := New(Options{AWS: w, Codes: e.Codes, Sink: w, Draw: func() float64 { return 0.5 }})
-		second.Configure(ids, ps)
-		second.Restore(saved)
+		second.Resume(ids, ps, saved)
 		for name, p := range second.Status().Profiles {
 			was := e.Status().Profiles[name]
 			if p.Via != was.Via || !p.Current.Equal(was.Current) || p.Known != was.Known {

@@ -155,9 +155,9 @@ func TestWhatALockForgotStaysForgotten(t *testing.T) {
 	t.Run("what a former run saved", func(t *testing.T) {
 		bubble(t, nil, func(t *testing.T, w *world, e *Engine) {
 			e.Lock()
-			e.Configure(roles(1, false))
+			ids, ps := roles(1, false)
 			c := w.credentials(time.Hour)
-			e.Restore(Saved{Sessions: map[string]SavedSession{"corp": {c, ""}}, Profiles: map[string]SavedProfile{"p0": {c, ViaSession, ""}}})
+			e.Resume(ids, ps, Saved{Sessions: map[string]SavedSession{"corp": {c, ""}}, Profiles: map[string]SavedProfile{"p0": {c, ViaSession, ""}}})
 			e.Unlock()
 			if _, ok := e.Cached("p0"); ok {
 				t.Error("served after unlock without a code")

@@ -323,6 +323,10 @@ func (e *Engine) changedLocked() {
 func (e *Engine) Configure(ids []Identity, profiles []Profile) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.configureLocked(ids, profiles)
+}
+
+func (e *Engine) configureLocked(ids []Identity, profiles []Profile) {
 	oldIDs, oldProfiles := e.ids, e.profiles
 	e.ids, e.profiles = map[string]*identity{}, map[string]*profile{}
 	for _, c := range ids {

@@ -70,8 +70,7 @@ func TestOneRoleIsRefusedForDays(t *testing.T) {
 			t.Errorf("not the oldest first: %v", saved.Refusals)
 		}
 		second := New(e.Options)
-		second.Configure(ids, ps)
-		second.Restore(saved)
+		second.Resume(ids, ps, saved)
 		if got, want := second.profiles["p0"].fail.next, e.profiles["p0"].fail.next; !got.Equal(want) || !want.After(now()) {
 			t.Errorf("after a restart AWS is asked again at %v, want %v, as before", got, want)
 		}

@@ -83,9 +83,8 @@ func TestRestsOutliveALock(t *testing.T) {
 		}
 		saved := w.published[len(w.published)-1]
 		next := New(Options{AWS: w, Codes: e.Codes, Sink: w})
-		next.Configure(ids, ps)
 		next.Lock()
-		next.Restore(saved)
+		next.Resume(ids, ps, saved)
 		next.Unlock()
 		if k, err := next.Knowledge("p0"); err != nil || k.Off.IsZero() {
 			t.Errorf("after a restart while locked direct is tried again at once: %v", err)

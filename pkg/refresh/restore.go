@@ -6,12 +6,19 @@ import (
 	"github.com/mfad/mfad/pkg/creds"
 )
 
-// Restore takes back what a former run published. It changes nothing that the
-// engine has already, and ignores what no longer fits the configuration. While
-// locked it takes back only what is no secret.
-func (e *Engine) Restore(s Saved) {
+// Resume is the first [Engine.Configure], together with what a former run published:
+// between the two nothing is fetched, and nobody asked, for what there is already. It
+// ignores what no longer fits the configuration. While locked it takes back only what
+// is no secret.
+func (e *Engine) Resume(ids []Identity, profiles []Profile, left Saved) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.configureLocked(ids, profiles)
+	e.restoreLocked(left)
+}
+
+// restoreLocked changes nothing that the engine has already.
+func (e *Engine) restoreLocked(s Saved) {
 	for arn, k := range s.Roles {
 		if _, newer := e.known[arn]; !newer {
 			e.known[arn] = k
