@@ -166,7 +166,7 @@ long as AWS allows, in every tool, without another question.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("run: "+cmd.CommandPath()+" --help", "%v", err)
 	})
-	root.AddCommand(a.setupCommand())
+	root.AddCommand(a.setupCommand(), a.importCommand(), a.exportConfigCommand())
 	root.AddCommand(
 		a.identityCommand(), a.profileCommand(), a.loginCommand(), a.unlockCommand(), a.lockCommand(), a.statusCommand(),
 		a.refreshCommand(), a.credentialProcessCommand(), a.exportCommand(), a.execCommand(), a.consoleCommand(), a.roleCommand(), a.auditCommand(), a.doctorCommand(),

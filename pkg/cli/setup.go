@@ -113,7 +113,12 @@ type setupRun struct {
 	files   *credfile.Files
 	found   setup.Found
 	answers setup.Answers
-	left    bool // profiles were left out
+	left    bool              // profiles were left out
+	owner   daemon.Owner      // of the key that was looked at last
+	batch   bool              // several keys, whose names are not asked for
+	planned []profile.Section // what the config gets for the keys before
+
+	otherKeys []string // identities of which the keyring has another key than was found
 }
 
 func (s *setupRun) close() {
@@ -122,15 +127,20 @@ func (s *setupRun) close() {
 	}
 }
 
-func (s *setupRun) run(ctx context.Context) error {
-	if err := s.flags.check(); err != nil {
-		return err
-	}
+// sit finds the terminal, if a person could be asked on it.
+func (s *setupRun) sit() {
 	if t, err := openTerminal(); err == nil && foreground(t.file) {
 		s.tty = t
 	} else if err == nil {
 		t.close()
 	}
+}
+
+func (s *setupRun) run(ctx context.Context) error {
+	if err := s.flags.check(); err != nil {
+		return err
+	}
+	s.sit()
 	if err := s.look(ctx); err != nil {
 		return err
 	}
@@ -140,6 +150,7 @@ func (s *setupRun) run(ctx context.Context) error {
 			return err
 		}
 	}
+	s.answers.Unfinished = s.found.Unfinished(s.answers.Origin.Identity, s.config)
 	plan := setup.Make(s.found, s.answers)
 	if plan.Empty() {
 		s.nothingToDo()
@@ -158,7 +169,11 @@ func (s *setupRun) run(ctx context.Context) error {
 		s.note("this was a dry run: nothing was changed")
 		return nil
 	}
-	if err := s.agree(ctx, diff); err != nil {
+	question := "make these changes?"
+	if !s.answers.Origin.Key.Credentials.IsZero() {
+		question = "put the key into the keyring and " + question
+	}
+	if err := s.agree(ctx, diff, question); err != nil {
 		return err
 	}
 	if err := s.apply(ctx, plan); err != nil {
@@ -229,6 +244,11 @@ func (s *setupRun) nothingToDo() {
 
 // preview gives the diff of each file that will change.
 func (s *setupRun) preview(ctx context.Context, plan setup.Plan) (string, error) {
+	return s.previewFor(ctx, plan, s.answers.Profiles)
+}
+
+// previewFor is preview, where the plan is one for these profiles.
+func (s *setupRun) previewFor(ctx context.Context, plan setup.Plan, chosen []setup.Candidate) (string, error) {
 	was, is, err := profile.PreviewSections(s.where.Config, plan.Sections(), s.opts)
 	if err != nil {
 		return "", err
@@ -237,7 +257,7 @@ func (s *setupRun) preview(ctx context.Context, plan setup.Plan) (string, error)
 	if err != nil {
 		return "", err
 	}
-	for _, c := range s.answers.Profiles {
+	for _, c := range chosen {
 		if e := aws.Conflicts[c.Profile]; e != nil {
 			return "", e
 		}
@@ -247,24 +267,24 @@ func (s *setupRun) preview(ctx context.Context, plan setup.Plan) (string, error)
 }
 
 // agree shows the diff and asks, once.
-func (s *setupRun) agree(ctx context.Context, diff string) error {
+func (s *setupRun) agree(ctx context.Context, diff, question string) error {
 	if s.flags.yes {
 		_, err := fmt.Fprint(s.out, diff)
 		return err
 	}
 	if s.tty == nil {
-		return usage("look at it with --dry-run, then add --yes", "there is no terminal to agree on: --yes is missing")
+		return nobodyAgrees()
 	}
 	fmt.Fprintf(s.tty.file, "\n%s\n", diff)
-	question := "make these changes?"
-	if !s.answers.Origin.Key.Credentials.IsZero() {
-		question = "put the key into the keyring and " + question
-	}
 	ok, err := s.yesNo(ctx, question, true)
 	if err == nil && !ok {
 		err = &creds.Error{Code: creds.CodeCancelled, Op: "nothing was changed"}
 	}
 	return err
+}
+
+func nobodyAgrees() error {
+	return usage("look at it with --dry-run, then add --yes", "there is no terminal to agree on: --yes is missing")
 }
 
 // warnBereft names the profiles that lose their source with the key.

@@ -16,29 +16,53 @@ import (
 // apply carries the plan out: what can be taken back first, and a key leaves its
 // file last, when the keyring has given it back.
 func (s *setupRun) apply(ctx context.Context, plan setup.Plan) error {
-	d, st, err := s.daemonStatus(ctx)
+	d, err := s.sameDaemon(ctx)
 	if err != nil {
 		return err
-	}
-	if err := s.sameConfig(st); err != nil {
-		return err
-	}
-	if st.Daemon.Credentials != s.where.AWSCredentials || st.Daemon.AWSConfig != s.where.AWSConfig {
-		return &creds.Error{Code: creds.CodeConflict, Op: "the daemon writes other AWS files than were looked at", Hint: "run: mfad setup"}
 	}
 	if err := s.storeKey(ctx, d, &plan); err != nil {
 		return err
 	}
-	if err := profile.AddSections(s.where.Config, plan.Profiles, s.opts); err != nil {
+	if err := s.addProfiles(ctx, plan.Profiles); err != nil {
 		return s.halfway(err)
 	}
-	if err := s.files.Claim(ctx, plan.Claims); err != nil {
-		return s.halfway(err)
+	before, last := plan.LastStep()
+	for _, claims := range []credfile.Claims{before, last} {
+		if err := s.files.Claim(ctx, claims); err != nil {
+			return s.halfway(err)
+		}
 	}
 	if err := s.files.Flush(ctx); err != nil {
 		return s.halfway(err)
 	}
 	_, err = s.reload(ctx)
+	return err
+}
+
+// sameDaemon gives a client of the daemon, started if need be, if it works on the
+// files that were looked at.
+func (s *setupRun) sameDaemon(ctx context.Context) (*localapi.Client, error) {
+	d, st, err := s.daemonStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sameConfig(st); err != nil {
+		return nil, err
+	}
+	if st.Daemon.Credentials != s.where.AWSCredentials || st.Daemon.AWSConfig != s.where.AWSConfig {
+		return nil, &creds.Error{Code: creds.CodeConflict, Op: "the daemon writes other AWS files than were looked at", Hint: "run the command again"}
+	}
+	return d, nil
+}
+
+// addProfiles puts the profiles into the config, and has the daemon know them before
+// sections of AWS's files become theirs: one of nobody's it would remove, and the
+// credentials in it.
+func (s *setupRun) addProfiles(ctx context.Context, profiles []profile.Section) error {
+	err := profile.AddSections(s.where.Config, profiles, s.opts)
+	if err == nil {
+		_, err = s.reload(ctx)
+	}
 	return err
 }
 
@@ -59,9 +83,16 @@ func (s *setupRun) storeKey(ctx context.Context, d *localapi.Client, plan *setup
 	if plan.Identity != nil {
 		r.MFASerial, r.Region = s.answers.Serial, s.answers.Region
 	}
-	_, err := s.putIdentity(ctx, d, r)
+	undo, err := s.announce(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if _, err = s.putIdentity(ctx, d, r); err != nil {
+		undo()
+	}
 	if plan.Identity == nil && creds.CodeOf(err) == creds.CodeConflict {
-		s.note("the keyring has another key of identity %s, which stays; so does the one in the file", r.Name)
+		s.note("the keyring has another key of identity %s, which stays; so does the one that was found", r.Name)
+		s.otherKeys = append(s.otherKeys, r.Name)
 		for _, claims := range [][]credfile.Claim{plan.Claims.Credentials, plan.Claims.Config} {
 			for i := range claims {
 				claims[i].Own = claims[i].Own && claims[i].Key.IsZero()
@@ -76,6 +107,24 @@ func (s *setupRun) storeKey(ctx context.Context, d *localapi.Client, plan *setup
 		s.note("the key of identity %s is in the keyring", r.Name)
 	}
 	return err
+}
+
+// announce writes the section of a new identity before its key comes, where it says
+// more than the key's coming would write. The way back is for a key that did not
+// come.
+func (s *setupRun) announce(ctx context.Context, plan *setup.Plan) (undo func(), err error) {
+	if plan.Identity == nil || s.answers.Origin.Key.SessionDuration == "" {
+		return func() {}, nil
+	}
+	if err := profile.AddSections(s.where.Config, []profile.Section{*plan.Identity}, s.opts); err != nil {
+		return nil, err
+	}
+	undo = func() { _ = profile.RemoveSection(s.where.Config, plan.Identity.Header, s.opts) } // what failed first is told
+	_, err = s.reload(ctx)
+	if err != nil {
+		undo()
+	}
+	return undo, err
 }
 
 // spendCode logs in, if a code can be had.

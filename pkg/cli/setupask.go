@@ -164,6 +164,7 @@ func (s *setupRun) inspect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.owner = owner
 	s.note("AWS says that the key is %s's", owner.ARN)
 	for _, f := range owner.FIDO {
 		s.note("%s is a FIDO device: AWS takes those in the console only", f)
@@ -179,7 +180,7 @@ func (s *setupRun) inspect(ctx context.Context) error {
 	}
 	o.Device = append(o.Device, s.answers.Serial)
 	s.answers.Identity = orElse(s.flags.identity, s.found.IdentityName(o.Key, owner.ARN, s.config))
-	if s.flags.identity == "" && s.asks() {
+	if s.flags.identity == "" && s.asks() && !s.batch {
 		s.answers.Identity, err = s.ask(ctx, "a name for this user in mfad", s.answers.Identity)
 	}
 	return err
@@ -204,7 +205,8 @@ func (s *setupRun) known(owner daemon.Owner) string {
 		return ""
 	}
 	for _, name := range s.config.IdentityNames() {
-		if serial := s.config.Identities[name].MFASerial; serial != "" && (slices.Contains(owner.Devices, serial) || serial == s.flags.serial) {
+		serial := s.config.Identities[name].MFASerial
+		if serial != "" && (slices.Contains(owner.Devices, serial) || serial == s.flags.serial || owner.Hidden != nil && serial == s.toldDevice(owner)) {
 			return name
 		}
 	}
@@ -232,11 +234,7 @@ func (s *setupRun) device(ctx context.Context, owner daemon.Owner) (string, erro
 
 // hiddenDevice is device where AWS does not list them; the AWS files may name one.
 func (s *setupRun) hiddenDevice(ctx context.Context, owner daemon.Owner, told string) (string, error) {
-	for _, r := range s.found.Roles {
-		if told == "" && r.Source == s.answers.Origin.Key.Profile && profile.Account(r.Device) == profile.Account(owner.ARN) {
-			told = r.Device
-		}
-	}
+	told = orElse(told, s.toldDevice(owner))
 	if !s.asks() && told == "" {
 		return "", &creds.Error{Code: creds.CodeUsage, Op: "--mfa-serial is missing", Hint: creds.HintOf(owner.Hidden), Err: owner.Hidden}
 	} else if !s.asks() {
@@ -249,6 +247,21 @@ func (s *setupRun) hiddenDevice(ctx context.Context, owner daemon.Owner, told st
 			return serial, err
 		}
 	}
+}
+
+// toldDevice is the device that AWS's files name for the key, where AWS does not
+// list them; empty: none.
+func (s *setupRun) toldDevice(owner daemon.Owner) string {
+	key := s.answers.Origin.Key
+	if key.Device != "" {
+		return key.Device
+	}
+	for _, r := range s.found.Roles {
+		if r.Source == key.Profile && profile.Account(r.Device) == profile.Account(owner.ARN) {
+			return r.Device
+		}
+	}
+	return ""
 }
 
 // chooseRemoval tells whether the key goes out of its file. It is asked where

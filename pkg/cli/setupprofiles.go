@@ -14,7 +14,10 @@ import (
 
 // chooseProfiles chooses which roles become profiles.
 func (s *setupRun) chooseProfiles(ctx context.Context) error {
-	all, err := s.servable(ctx)
+	all, err := s.servable(ctx, s.found.Candidates(s.answers.Origin, s.config), func(c setup.Candidate, why error) {
+		s.left = true
+		s.complain(c.Profile+" is left out: "+why.Error(), creds.HintOf(why))
+	})
 	if err != nil {
 		return err
 	}
@@ -51,12 +54,8 @@ func (s *setupRun) sessionName() string {
 }
 
 // servable are the candidates that AWS's files would let mfad serve; of the others
-// is told why not.
-func (s *setupRun) servable(ctx context.Context) ([]setup.Candidate, error) {
-	all := s.found.Candidates(s.answers.Origin, s.config)
-	leave := func(c setup.Candidate, why error) {
-		s.complain(c.Profile+" is left out: "+why.Error(), creds.HintOf(why))
-	}
+// leave is told why not.
+func (s *setupRun) servable(ctx context.Context, all []setup.Candidate, leave func(setup.Candidate, error)) ([]setup.Candidate, error) {
 	now, err := s.foresee(ctx, all)
 	if code := creds.CodeOf(err); code == creds.CodeConflict || code == creds.CodeConfig || code == creds.CodeUsage {
 		if _, err := s.foresee(ctx, nil); err != nil { // not for any of them
@@ -102,7 +101,7 @@ func (s *setupRun) foresee(ctx context.Context, chosen []setup.Candidate) (credf
 	a := s.answers
 	a.Profiles = chosen
 	plan := setup.Make(s.found, a)
-	if _, _, err := profile.PreviewSections(s.where.Config, plan.Sections(), s.opts); err != nil {
+	if _, _, err := profile.PreviewSections(s.where.Config, append(slices.Clip(s.planned), plan.Sections()...), s.opts); err != nil {
 		return credfile.Preview{}, err
 	}
 	return s.files.Preview(ctx, plan.Claims, plan.Static, plan.Process)

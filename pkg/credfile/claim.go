@@ -200,7 +200,7 @@ func (d *document) claim(i int, c Claim, disable map[int]map[string]bool, edits 
 			return err
 		}
 		if d.left(i, e.drop) > 0 {
-			e.set = []Key{{keyProfile, c.Profile}}
+			e.set = append(d.before(i, e.drop), Key{keyProfile, c.Profile})
 		}
 	}
 	if len(e.set) == 0 && len(e.drop) == 0 {
@@ -211,6 +211,21 @@ func (d *document) claim(i int, c Claim, disable map[int]map[string]bool, edits 
 	}
 	edits[i] = e
 	return nil
+}
+
+// before is the last key of section i that comes before mfad_profile in mfad's
+// order, as it is: where a key is to come says the one before it. Nil where there is
+// none, or one with several lines.
+func (d *document) before(i int, drop map[string]bool) (keys []Key) {
+	d.options(i, func(name string, lines []inifile.Line) {
+		switch name {
+		case keyID, keySecret, keyToken:
+			if keys = nil; len(lines) == 1 && !drop[name] && d.Value(lines[0]) != "" {
+				keys = []Key{{name, d.Value(lines[0])}}
+			}
+		}
+	})
+	return keys
 }
 
 // mayOwn tells whether section i may become the profile's.

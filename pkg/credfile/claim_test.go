@@ -123,7 +123,7 @@ func TestClaimCredentials(t *testing.T) {
 		{"the section is gone", "[b]\nx = 1\n", Claim{Name: "default", Profile: "default", Key: key}, "", "is gone"},
 		{"a long-term key is not owned", longTermKey, Claim{Name: "default", Profile: "default", Own: true}, "", "long-term key"},
 		{"aws-mfa's section", "[prod]\nassumed_role = False\naws_access_key_id = ASIAEXAMPLE000000001\nexpiration = 2026-01-01 00:00:00\n", awsMFA,
-			"[prod]\nmfad_profile = prod\n# mfad: assumed_role = False\naws_access_key_id = ASIAEXAMPLE000000001\n# mfad: expiration = 2026-01-01 00:00:00\n", ""},
+			"[prod]\n# mfad: assumed_role = False\naws_access_key_id = ASIAEXAMPLE000000001\nmfad_profile = prod\n# mfad: expiration = 2026-01-01 00:00:00\n", ""},
 		{"somebody else's section", "[prod]\naws_access_key_id = ASIAEXAMPLE000000001\n", awsMFA, "", "did not write"},
 		{"another profile's", "[prod]\nmfad_profile = dev\n", awsMFA, "", "belongs to"},
 		{"a key below a key", "[prod]\naws_access_key_id = ASIAEXAMPLE000000001\nexpiration = 2026\n  region = x\n", awsMFA, "", "indented"},

@@ -1,9 +1,9 @@
 // Package credfile edits mfad's sections of AWS's two files, the shared
 // credentials file and the config file, while other programs read and write
 // them, and leaves every other byte as it is. It decides nothing about when
-// credentials are due, and it never writes a long-term key, never touches a
-// section that holds one, and never writes to a file that botocore would refuse
-// to read.
+// credentials are due, and it never writes a long-term key ([Files.AddKey] and
+// [Files.Release] are for users who ask for just that), never touches a section that
+// holds one, and never writes to a file that botocore would refuse to read.
 //
 // # How a file is changed
 //

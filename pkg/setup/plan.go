@@ -17,8 +17,11 @@ type Answers struct {
 	Serial   string // its device
 	Region   string // of the identity, and of profiles that AWS's files do not know; empty: none
 	Profiles []Candidate
-	Write    string // where they are written; empty: as the config's default
-	Command  string // what credential_process starts with
+	// Unfinished are profiles that the config has, whose sections in AWS's files are
+	// yet to be taken over.
+	Unfinished []Candidate
+	Write      string // where they are written; empty: as the config's default
+	Command    string // what credential_process starts with
 }
 
 // Plan is what is to be changed.
@@ -57,33 +60,103 @@ func Make(f Found, a Answers) Plan {
 		if a.Region != "" {
 			p.Identity.Keys = append(p.Identity.Keys, profile.KV{Key: "region", Value: a.Region})
 		}
+		if d := a.Origin.Key.SessionDuration; d != "" {
+			p.Identity.Keys = append(p.Identity.Keys, profile.KV{Key: "session_duration", Value: d})
+		}
 	}
 	for _, c := range a.Profiles {
-		p.Profiles = append(p.Profiles, section(f, a, c))
+		p.Profiles = append(p.Profiles, inConfig(f, a, c))
 		p.claim(f, a, c)
 		p.serve(f, a, c)
 	}
-	if a.Origin.RemoveKey {
+	for _, c := range a.Unfinished {
+		as := a
+		as.Write = c.write
+		p.claim(f, as, c)
+		p.serve(f, as, c)
+	}
+	if a.Origin.RemoveKey && !a.Origin.Key.Vault {
 		p.removeKey(f, a)
 	}
 	return p
 }
 
+// Join makes one plan of those for several keys: all identities, then all profiles.
+// Of two claims on one section there is one left.
+func Join(plans []Plan) Plan {
+	var all Plan
+	for _, p := range plans {
+		if p.Identity != nil {
+			all.Profiles = append(all.Profiles, *p.Identity)
+		}
+	}
+	for _, p := range plans {
+		all.Profiles = append(all.Profiles, p.Profiles...)
+		all.Claims.Credentials = joinClaims(all.Claims.Credentials, p.Claims.Credentials)
+		all.Claims.Config = joinClaims(all.Claims.Config, p.Claims.Config)
+		all.Static = append(all.Static, p.Static...)
+		all.Process = append(all.Process, p.Process...)
+	}
+	return all
+}
+
+func joinClaims(all, more []credfile.Claim) []credfile.Claim {
+	for _, c := range more {
+		i := slices.IndexFunc(all, func(have credfile.Claim) bool { return have.Name == c.Name })
+		if i < 0 {
+			all = append(all, c)
+			continue
+		}
+		have := &all[i]
+		have.Disable, have.Own = append(slices.Clip(have.Disable), c.Disable...), have.Own || c.Own
+		if have.Key.IsZero() {
+			have.Key = c.Key
+		}
+	}
+	return all
+}
+
+// LastStep parts the claims in those that can be undone, and those that take a
+// long-term key out of its file, which come last.
+func (p Plan) LastStep() (before, last credfile.Claims) {
+	part := func(claims []credfile.Claim, before, last *[]credfile.Claim) {
+		for _, c := range claims {
+			if c.Key.IsZero() {
+				*before = append(*before, c)
+				continue
+			}
+			if len(c.Disable) > 0 {
+				*before = append(*before, credfile.Claim{Name: c.Name, Profile: c.Profile, Disable: c.Disable})
+				c.Disable = nil
+			}
+			*last = append(*last, c)
+		}
+	}
+	part(p.Claims.Credentials, &before.Credentials, &last.Credentials)
+	part(p.Claims.Config, &before.Config, &last.Config)
+	return before, last
+}
+
 // Bereft are the profiles of AWS's files that assume their role with the key that
 // goes, and that mfad will not serve.
 func (f Found) Bereft(a Answers, have *profile.Config) []string {
+	if !a.Origin.RemoveKey {
+		return nil
+	}
+	served := func(name string) bool {
+		return have.Profiles[name] != nil || slices.ContainsFunc(a.Profiles, func(c Candidate) bool { return c.Profile == name })
+	}
 	var found []string
 	for _, r := range f.Roles {
-		served := have.Profiles[r.Profile] != nil || slices.ContainsFunc(a.Profiles, func(c Candidate) bool { return c.Profile == r.Profile })
-		if a.Origin.RemoveKey && r.Source == a.Origin.Key.Profile && !served {
+		if r.Source == a.Origin.Key.Profile && !served(r.Profile) {
 			found = append(found, r.Profile)
 		}
 	}
 	return found
 }
 
-// section is a profile in mfad's config.
-func section(f Found, a Answers, c Candidate) profile.Section {
+// inConfig is a profile in mfad's config.
+func inConfig(f Found, a Answers, c Candidate) profile.Section {
 	s := profile.Section{Header: "profile " + c.Profile}
 	add := func(key, value string) {
 		if value != "" {
@@ -111,6 +184,9 @@ func section(f Found, a Answers, c Candidate) profile.Section {
 
 // newRegion is the region for tools, where AWS's files have nothing on the profile.
 func newRegion(f Found, a Answers, c Candidate) string {
+	if c.Region != "" {
+		return c.Region
+	}
 	if _, known := f.profiles[c.Profile]; known {
 		return ""
 	}
@@ -122,13 +198,13 @@ func (p *Plan) claim(f Found, a Answers, c Candidate) {
 	if a.Write == profile.WriteNone {
 		return
 	}
-	if slices.ContainsFunc(f.Roles, func(r Role) bool { return r.Profile == c.Profile }) {
+	if _, isRole := f.role(c.Profile); isRole {
 		p.Claims.Config = append(p.Claims.Config, credfile.Claim{Name: c.Profile, Profile: c.Profile,
 			Disable: []string{"role_arn", "source_profile", "mfa_serial", "credential_source", "duration_seconds"}})
 	}
 	if f.profiles[c.Profile].awsMFA && c.Profile != a.Origin.Key.Profile && a.Write != profile.WriteProcess {
-		p.Claims.Credentials = append(p.Claims.Credentials, credfile.Claim{Name: c.Profile, Profile: c.Profile, Own: true,
-			Disable: []string{"expiration", "assumed_role", "assumed_role_arn"}})
+		// What aws-mfa says of its credentials stays beside them, and is kept up to date.
+		p.Claims.Credentials = append(p.Claims.Credentials, credfile.Claim{Name: c.Profile, Profile: c.Profile, Own: true})
 	}
 }
 

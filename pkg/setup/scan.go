@@ -6,8 +6,6 @@
 package setup
 
 import (
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -34,10 +32,19 @@ type Key struct {
 	InConfig    bool
 	Credentials creds.Credentials
 	Device      string // the MFA device that is named beside it; empty: none
+	// Vault tells that aws-vault keeps the key, under Profile, and no file does. The
+	// key itself may be zero then.
+	Vault bool
 
 	// Base is the profile that aws-mfa serves with the key, and Role the role that
 	// it assumes for it; empty where the key is not aws-mfa's, or there is no role.
 	Base, Role string
+	// SessionDuration is how long forks of aws-mfa have a session live, in seconds as
+	// STS takes them; empty: not said.
+	SessionDuration string
+
+	wanted string // the role that stands beside it, whether or not it is aws-mfa's
+	marked bool   // a device stands beside it in aws-mfa's own word
 }
 
 // Role is a profile of the AWS config file that assumes a role.
@@ -47,6 +54,7 @@ type Role struct {
 	Line           int
 	Source, Device string
 	Options        []Option // those of mfad's config that it has too, by mfad's names
+	Region         string   // that its own section does not say, and another that it includes does
 }
 
 // Option is one key of a profile.
@@ -56,6 +64,7 @@ type Option struct{ Key, Value string }
 type Problem struct {
 	Profile    string
 	What, Hint string // What begins with FILE:LINE
+	Device     string // that stands beside it in aws-mfa's own word; empty: none
 }
 
 // Found is what AWS's files hold, in their order.
@@ -65,13 +74,23 @@ type Found struct {
 	Problems []Problem
 
 	profiles map[string]profileKeys // what is told of each profile, both files together
+	sections []section
 }
 
 // profileKeys tells which kinds of keys a profile has.
 type profileKeys struct {
-	static  bool // access keys of any kind
-	awsMFA  bool // credentials in aws-mfa's layout
-	inCreds bool // a section in the credentials file
+	static  bool   // access keys of any kind
+	awsMFA  bool   // credentials in aws-mfa's layout
+	assumed string // the role that those are of; empty: none, or not told
+	where   string // the section in the credentials file, as FILE:LINE
+}
+
+// section is a profile's section without its secrets.
+type section struct {
+	name, path string
+	line       int
+	isConfig   bool
+	v          values
 }
 
 // Scan reads the two files. What it does not understand it leaves out; whether
@@ -80,11 +99,28 @@ func Scan(credentials, config File) Found {
 	f := Found{profiles: map[string]profileKeys{}}
 	f.scan(credentials, false)
 	f.scan(config, true)
+	f.Keys = f.paired(f.Keys, bySuffix)
 	return f
 }
 
 // values are the options of one section.
 type values map[string]string
+
+// open gives the values that are no secrets, as far as this package looks at them.
+func (v values) open() values {
+	kept := values{}
+	for key, value := range v {
+		switch key {
+		case "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token":
+			kept[key] = "****" // that it is there counts
+		case "credential_process", "web_identity_token_process":
+			kept[key] = "****"
+		default:
+			kept[key] = value
+		}
+	}
+	return kept
+}
 
 func (f *Found) scan(file File, isConfig bool) {
 	ini := inifile.Scan(file.Text)
@@ -102,6 +138,7 @@ func (f *Found) scan(file File, isConfig bool) {
 			}
 		}
 		line := s.Lines[0].Number
+		f.sections = append(f.sections, section{name, file.Path, line, isConfig, v.open()})
 		if v["mfad_profile"] == "" {
 			f.key(file, isConfig, name, line, v)
 		}
@@ -128,70 +165,22 @@ func configName(header string) string {
 }
 
 // roleOptions are the keys that mean the same in mfad's config.
-func roleOptions(v values) []Option {
+func roleOptions(v values, more ...string) []Option {
 	var found []Option
-	for _, key := range []string{"external_id", "role_session_name"} {
+	for _, key := range append([]string{"external_id", "role_session_name"}, more...) {
 		if v[key] != "" {
 			found = append(found, Option{key, v[key]})
 		}
 	}
 	// What mfad and AWS take; AWS's tools read over the rest, or fail with it.
-	if n, err := strconv.Atoi(v["duration_seconds"]); err == nil && n >= 900 && n <= 43200 {
+	if seconds(v["duration_seconds"], 900, 43200) {
 		found = append(found, Option{"duration", v["duration_seconds"]})
 	}
 	return found
 }
 
-// key notes the access key of a section, if it has one. AKIA begins a user's
-// long-term key, ASIA a temporary one
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes).
-func (f *Found) key(file File, isConfig bool, name string, line int, v values) {
-	id, secret := v["aws_access_key_id"], v["aws_secret_access_key"]
-	_, expires := v["expiration"]
-	had := f.profiles[name]
-	has := id != "" || secret != ""
-	f.profiles[name] = profileKeys{
-		static: had.static || has, awsMFA: had.awsMFA || !isConfig && id != "" && expires, inCreds: had.inCreds || !isConfig,
-	}
-	base, isLongTerm := strings.CutSuffix(name, Suffix)
-	isLongTerm = isLongTerm && base != "" && !isConfig
-	problem := func(what, hint string) {
-		f.Problems = append(f.Problems, Problem{name, fmt.Sprintf("%s:%d: [%s] %s", file.Path, line, name, what), hint})
-	}
-	temporary := strings.HasPrefix(id, "ASIA") || v["aws_session_token"] != ""
-	switch {
-	case !has:
-		if isLongTerm {
-			problem("holds no key", "put the access key there, or give it with --key -")
-		}
-	case temporary && (isLongTerm || v["aws_session_token"] == ""):
-		problem("holds a temporary key (ASIA...), not the user's long-term key (AKIA...)", "make one in the console: IAM, Users, Security credentials, Create access key")
-	case temporary:
-	case id == "":
-		problem("holds a secret access key without its id", "add aws_access_key_id there, or give the key with --key -")
-	case secret == "":
-		problem("holds an access key id without its secret", "add aws_secret_access_key there, or give the key with --key -")
-	case strings.HasPrefix(id, "AKIA"):
-		k := Key{Profile: name, Path: file.Path, Line: line, InConfig: isConfig,
-			Credentials: creds.Credentials{AccessKeyID: id, SecretAccessKey: creds.NewSecret(secret)}, Device: v["mfa_serial"]}
-		if device := v["aws_mfa_device"]; device != "" {
-			k.Device = device
-		}
-		if isLongTerm {
-			k.Base, k.Role = base, v["assume_role"]
-		}
-		if !slices.ContainsFunc(f.Keys, func(o Key) bool { return o.Profile == name }) { // the credentials file wins
-			f.Keys = append(f.Keys, k)
-		}
-	}
-}
-
-// Key gives the key of a profile, by the section's name or aws-mfa's profile's.
-func (f Found) Key(name string) (Key, bool) {
-	for _, by := range []func(Key) string{func(k Key) string { return k.Profile }, func(k Key) string { return k.Base }} {
-		if i := slices.IndexFunc(f.Keys, func(k Key) bool { return by(k) == name }); i >= 0 && name != "" {
-			return f.Keys[i], true
-		}
-	}
-	return Key{}, false
+// seconds tells whether text is a number of seconds that STS takes.
+func seconds(text string, least, most int) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= least && n <= most
 }

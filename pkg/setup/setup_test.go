@@ -260,7 +260,7 @@ func TestMake(t *testing.T) {
 		{"a chain", key("default"), role("a", "default") + role("b", "a"), "default", func(a *setup.Answers) { a.Origin.Identity = "corp" },
 			"[profile a] identity=corp role_arn=" + admin + "\n[profile b] source_profile=a role_arn=" + admin + "\nconfig a: disable 5, own false, key \nconfig b: disable 5, own false, key \nserve a\nserve b\n"},
 		{"aws-mfa", key("a-long-term") + "[a]\naws_access_key_id = ASIA\nexpiration = x\n", "", "a-long-term", func(a *setup.Answers) { a.Origin.RemoveKey = true },
-			"[identity corp] mfa_serial=" + device + "\n[profile a] identity=corp\ncredentials a: disable 3, own true, key \ncredentials a-long-term: disable 0, own false, key AKIAEXAMPLE000000001\nserve a\n"},
+			"[identity corp] mfa_serial=" + device + "\n[profile a] identity=corp\ncredentials a: disable 0, own true, key \ncredentials a-long-term: disable 0, own false, key AKIAEXAMPLE000000001\nserve a\n"},
 		{"the session in the key's place", key("default"), "", "default", func(a *setup.Answers) { a.Origin.RemoveKey = true },
 			"[identity corp] mfa_serial=" + device + "\n[profile default] identity=corp\ncredentials default: disable 0, own true, key AKIAEXAMPLE000000001\nserve default\n"},
 		{"the key stands in the AWS config file", "", key("profile a", "role_arn = x", "source_profile = a"), "a", func(a *setup.Answers) { a.Origin.RemoveKey = true },
