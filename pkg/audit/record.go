@@ -24,6 +24,7 @@ const (
 	HandOut = "hand-out" // a program got credentials
 	Console = "console"  // a browser got a sign-in link
 	Lock    = "lock"     // mfad lock
+	Rotate  = "rotate"   // an identity's key was replaced, or was not
 	Lost    = "lost"     // records could not be written; Message says how many and why
 )
 
@@ -41,6 +42,7 @@ type Record struct {
 	Identity string     `json:"identity,omitempty"`
 	Profile  string     `json:"profile,omitempty"`
 	RoleARN  string     `json:"role_arn,omitempty"`
+	KeyID    string     `json:"access_key_id,omitempty"` // the long-term key that a call of IAM is about
 	Way      string     `json:"via,omitempty"`           // session, direct, chain, saml or web_identity
 	Asked    int        `json:"asked_seconds,omitempty"` // the lifetime asked for
 	Given    int        `json:"given_seconds,omitempty"` // the lifetime of what AWS gave
@@ -76,7 +78,7 @@ func (r Record) line(now time.Time) []byte {
 		end := r.Expires.UTC().Truncate(time.Millisecond)
 		r.Expires = &end
 	}
-	texts := []*string{&r.Message, &r.Why, &r.Program, &r.Action, &r.Identity, &r.Profile, &r.RoleARN, &r.Way, &r.Outcome}
+	texts := []*string{&r.Message, &r.Why, &r.Program, &r.Action, &r.Identity, &r.Profile, &r.RoleARN, &r.KeyID, &r.Way, &r.Outcome}
 	b := encode(r)
 	for limit := maxLine / 2; len(b) >= maxLine && limit > 0; limit /= 2 {
 		for _, s := range texts {

@@ -31,6 +31,9 @@ type Call struct {
 	// it is the answer's, and with UpdateRole and for failures empty.
 	RoleARN string
 	Direct  bool // AssumeRole with a token code
+	// AccessKeyID is the long-term key that a call of IAM is about, CreateAccessKey's
+	// being the answer's; empty for calls about no key.
+	AccessKeyID string
 	// Asked is the DurationSeconds, SessionDuration or MaxSessionDuration that
 	// was asked for, in whole seconds; 0 if none was sent.
 	Asked time.Duration
@@ -55,6 +58,8 @@ func (c *Call) answered(got any) {
 		c.Principal = got.ARN
 	case RoleInfo:
 		c.RoleARN = got.ARN
+	case NewAccessKey:
+		c.AccessKeyID = got.AccessKeyID
 	}
 }
 

@@ -78,6 +78,11 @@ func (w *world) everyCall(ctx context.Context, code, assertion creds.Secret) map
 		"Devices":                   func() error { _, err := w.client.Devices(ctx, w.key); return err },
 		"Role":                      func() error { _, err := w.client.Role(ctx, w.key, "Deploy"); return err },
 		"SetMaxSessionDuration":     func() error { return w.client.SetMaxSessionDuration(ctx, w.key, "Deploy", 12*time.Hour, nil) },
+		"AccessKeys":                func() error { _, err := w.client.AccessKeys(ctx, w.key, "alice"); return err },
+		"CreateAccessKey":           func() error { _, err := w.client.CreateAccessKey(ctx, w.key, "alice"); return err },
+		"SetAccessKeyActive":        func() error { return w.client.SetAccessKeyActive(ctx, w.key, "alice", w.key.AccessKeyID, true) },
+		"DeleteAccessKey":           func() error { return w.client.DeleteAccessKey(ctx, w.key, "alice", "AKIAEXAMPLE000000001") },
+		"AccessKeyLastUsed":         func() error { _, err := w.client.AccessKeyLastUsed(ctx, w.key, w.key.AccessKeyID); return err },
 		"FederationToken": func() error {
 			_, err := w.client.FederationToken(ctx, w.key, "alice", "", nil, 90*time.Minute)
 			return err

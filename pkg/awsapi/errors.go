@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -170,6 +171,9 @@ func (f *flight) fromAWS(api smithy.APIError, status int) *creds.Error {
 		e.Code, e.Hint = creds.CodeDuration, "set duration = max, or raise the role's limit: mfad role PROFILE --set-max-duration 12h"
 	case has("durationSeconds"), has("maxSessionDuration"):
 		e.Code, e.Hint = creds.CodeDuration, f.durations()
+	case code == "NoSuchEntity":
+		e.Code, e.Hint = creds.CodeRefused, f.refusal(code)
+		e.Err = fmt.Errorf("%w: %s", ErrNoSuchEntity, oneLine(said))
 	default:
 		e.Code, e.Hint = creds.CodeRefused, f.refusal(code)
 	}

@@ -11,8 +11,8 @@ func (f *flight) permission() string {
 		return "check that the role exists, and that its trust policy names the identity provider and allows sts:" + action
 	case "GetRole", "UpdateRole":
 		return "the user or role that signs needs iam:" + action + " on this role"
-	case "ListMFADevices":
-		return "the user needs iam:ListMFADevices on itself"
+	case "ListMFADevices", "ListAccessKeys", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey", "GetAccessKeyLastUsed":
+		return "the user needs iam:" + action + " on itself"
 	case "GetFederationToken":
 		return "the user needs sts:GetFederationToken"
 	}
@@ -38,6 +38,8 @@ func (f *flight) durations() string {
 func (f *flight) refusal(code string) string {
 	role := f.call.Action == "GetRole" || f.call.Action == "UpdateRole"
 	switch {
+	case code == "LimitExceeded" && f.call.Action == "CreateAccessKey":
+		return "a user has two access keys at most: delete one of them"
 	case code == "NoSuchEntity" && role:
 		return "check the role's name: IAM looks in the account of the key that signs, and nowhere else"
 	case code == "UnmodifiableEntity" && role:

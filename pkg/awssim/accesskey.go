@@ -47,7 +47,7 @@ func (s *Sim) updateAccessKey(r *request) (response, *failure) {
 	if f != nil {
 		return response{}, f
 	}
-	k.active = r.arguments.text("Status") == "Active"
+	s.setKeyActiveLocked(k, r.arguments.text("Status") == "Active")
 	return success("iam", "UpdateAccessKey", nil), nil
 }
 
@@ -56,8 +56,21 @@ func (s *Sim) deleteAccessKey(r *request) (response, *failure) {
 	if f != nil {
 		return response{}, f
 	}
-	delete(s.keys, k.AccessKeyID)
+	s.deleteKeyLocked(k)
 	return success("iam", "DeleteAccessKey", nil), nil
+}
+
+func (s *Sim) setKeyActiveLocked(k *accessKey, active bool) {
+	if k.active = active; !active && s.endWithInactive {
+		s.endSessionsLocked(k.AccessKeyID)
+	}
+}
+
+func (s *Sim) deleteKeyLocked(k *accessKey) {
+	delete(s.keys, k.AccessKeyID)
+	if s.endWithDeleted {
+		s.endSessionsLocked(k.AccessKeyID)
+	}
 }
 
 // getAccessKeyLastUsed refuses a key that does not exist as if it were not

@@ -27,7 +27,7 @@ type Call struct {
 	Fault FaultKind // what befell it; 0 for nothing
 	// Code is OK, AWS's error code, "" while the call is under way, or the
 	// fault's name where nothing was carried out and no XML answered. With
-	// DropAfter and Cut it is what the client would have been told.
+	// DropAfter, HangAfter and Cut it is what the client would have been told.
 	Code   string
 	Status int // HTTP; 0 where nothing was answered
 	// IssuedAccessKeyID and Expires are of the credentials that were granted.

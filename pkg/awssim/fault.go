@@ -40,9 +40,12 @@ const (
 	// Garbage answers a proxy's HTML page with Status (200 by default); nothing
 	// is done.
 	Garbage
+	// HangAfter carries the call out, spends its code, and gives no answer until
+	// the client goes away, or cuts the connection after Wait if that is set.
+	HangAfter
 )
 
-var faultNames = [...]string{"", "Throttle", "ServerError", "Refuse", "AccessDenied", "Delay", "Hang", "DropBefore", "DropAfter", "Cut", "Garbage"}
+var faultNames = [...]string{"", "Throttle", "ServerError", "Refuse", "AccessDenied", "Delay", "Hang", "DropBefore", "DropAfter", "Cut", "Garbage", "HangAfter"}
 
 // String gives the constant's name; "" for the zero kind.
 func (k FaultKind) String() string {
@@ -64,7 +67,7 @@ type Fault struct {
 	Kind  FaultKind
 	// Times is how often it happens; 0 means until it is removed.
 	Times int
-	// Wait is how long Delay and Hang last.
+	// Wait is how long Delay, Hang and HangAfter last.
 	Wait time.Duration
 	// Status is the HTTP status of ServerError, Refuse (400 by default) and
 	// Garbage.
@@ -83,7 +86,7 @@ type armedFault struct {
 func (s *Sim) Inject(f Fault) (remove func()) {
 	s.lock()
 	defer s.mu.Unlock()
-	if f.Kind < Throttle || f.Kind > Garbage {
+	if f.Kind < Throttle || f.Kind > HangAfter {
 		panic("awssim: a fault needs a kind, not " + f.Kind.String())
 	}
 	armed := &armedFault{f, f.Times}

@@ -140,7 +140,11 @@ func (s *Sim) respond(hr *http.Request, r *request, fault Fault) (a response, ab
 	if a, instead := fault.answer(r.service); instead {
 		return a, false
 	}
-	return s.carryOut(r, fault.Kind == AccessDenied), fault.Kind == DropAfter
+	a = s.carryOut(r, fault.Kind == AccessDenied)
+	if fault.Kind == HangAfter {
+		pause(hr.Context(), fault.Wait)
+	}
+	return a, fault.Kind == DropAfter || fault.Kind == HangAfter
 }
 
 // carryOut does what AWS would; deny has it refused at the end all the same.

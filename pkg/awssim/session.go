@@ -26,6 +26,7 @@ type session struct {
 	account string
 	user    *User     // who is at the root of it; nil for SAML and web identity
 	role    *role     // nil unless roleSession
+	signer  string    // the long-term key that started it, of a userSession
 	mfaAt   time.Time // when its code was taken; zero without MFA, and always for roles
 	// chained tells that temporary credentials signed the call for it.
 	chained        bool
@@ -54,6 +55,11 @@ func (s *Sim) revokeLocked(which func(*session) bool) {
 			n.revoked = true
 		}
 	}
+}
+
+// endSessionsLocked ends the sessions that a key started.
+func (s *Sim) endSessionsLocked(accessKeyID string) {
+	s.revokeLocked(func(n *session) bool { return n.kind == userSession && n.signer == accessKeyID })
 }
 
 // RevokeSession has one set of temporary credentials refused

@@ -25,6 +25,8 @@ type Sim struct {
 	partition      string // "" means aws
 	clockOffset    time.Duration
 	keyPropagation time.Duration
+	// endWith: MFA sessions end with the key that started them.
+	endWithInactive, endWithDeleted bool
 
 	users      map[string]*User      // by ARN
 	keys       map[string]*accessKey // by access key ID
@@ -81,6 +83,16 @@ func (s *Sim) SetKeyPropagation(d time.Duration) {
 	s.lock()
 	defer s.mu.Unlock()
 	s.keyPropagation = d
+}
+
+// SetSessionsEnd has an MFA session refused (InvalidClientTokenId) once the key
+// that started it is deactivated or deleted. AWS's documents do not say that such
+// sessions end, nor that they live on; by default they live on. Role sessions
+// always do.
+func (s *Sim) SetSessionsEnd(withInactive, withDeleted bool) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.endWithInactive, s.endWithDeleted = withInactive, withDeleted
 }
 
 // SetPartition names the partition (aws, aws-cn, aws-us-gov, aws-eusc) of users

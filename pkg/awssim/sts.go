@@ -66,7 +66,7 @@ func (s *Sim) getSessionToken(r *request) (response, *failure) {
 		return response{}, f
 	}
 	u := r.who.user
-	n := s.issueLocked(&session{kind: userSession, arn: u.ARN, id: u.id, account: u.Account, user: u, mfaAt: mfaAt},
+	n := s.issueLocked(&session{kind: userSession, arn: u.ARN, id: u.id, account: u.Account, user: u, mfaAt: mfaAt, signer: r.signature.keyID},
 		r.now, u.sessionLength(r.arguments))
 	a := success("sts", "GetSessionToken", []node{s.credentialsLocked(n)})
 	a.issued = n

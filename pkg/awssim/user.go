@@ -139,21 +139,48 @@ func (u *User) AddAccessKey() AccessKey {
 	return u.sim.addKeyLocked(u).AccessKey
 }
 
-// SetKeyActive activates or deactivates one of the user's keys. Sessions that
-// it started live on, as at AWS. It panics if the user has no such key.
+// KeyState is what AWS lists of a long-term key.
+type KeyState struct {
+	AccessKeyID string
+	Active      bool
+	Created     time.Time
+}
+
+// Keys lists the user's keys, oldest first, whether or not IAM and STS know them
+// yet.
+func (u *User) Keys() []KeyState {
+	u.sim.lock()
+	defer u.sim.mu.Unlock()
+	var keys []KeyState
+	for _, k := range u.sim.keysOfLocked(u) {
+		keys = append(keys, KeyState{k.AccessKeyID, k.active, k.created})
+	}
+	return keys
+}
+
+// AgeKey puts a key's creation back by d. It panics if the user has no such key.
+func (u *User) AgeKey(accessKeyID string, d time.Duration) {
+	u.sim.lock()
+	defer u.sim.mu.Unlock()
+	k := u.mustOwnLocked(accessKeyID)
+	k.created = k.created.Add(-d)
+}
+
+// SetKeyActive activates or deactivates one of the user's keys. Sessions that it
+// started live on, unless [Sim.SetSessionsEnd] says otherwise. It panics if the
+// user has no such key.
 func (u *User) SetKeyActive(accessKeyID string, active bool) {
 	u.sim.lock()
 	defer u.sim.mu.Unlock()
-	u.mustOwnLocked(accessKeyID).active = active
+	u.sim.setKeyActiveLocked(u.mustOwnLocked(accessKeyID), active)
 }
 
-// DeleteKey deletes one of the user's keys; sessions that it started live on.
-// It panics if the user has no such key.
+// DeleteKey deletes one of the user's keys; sessions that it started live on,
+// unless [Sim.SetSessionsEnd] says otherwise. It panics if the user has no such key.
 func (u *User) DeleteKey(accessKeyID string) {
 	u.sim.lock()
 	defer u.sim.mu.Unlock()
-	u.mustOwnLocked(accessKeyID)
-	delete(u.sim.keys, accessKeyID)
+	u.sim.deleteKeyLocked(u.mustOwnLocked(accessKeyID))
 }
 
 // RevokeSessions has every session refused (InvalidClientTokenId) that the user

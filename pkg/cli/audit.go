@@ -165,7 +165,7 @@ func writeAudit(w io.Writer, records []audit.Record, where *time.Location, all b
 
 // explain writes what a table has no room for.
 func explain(w io.Writer, r audit.Record) {
-	for _, s := range []string{r.RoleARN, r.Why, r.Message} {
+	for _, s := range []string{r.RoleARN, r.KeyID, r.Why, r.Message} {
 		if s != "" {
 			fmt.Fprintf(w, "    %s\n", cell(s))
 		}

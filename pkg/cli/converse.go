@@ -35,6 +35,7 @@ func (a *app) converse(ctx context.Context, c *localapi.Client, path string, bod
 			asker.stop()
 			asker.start(ctx, func(ctx context.Context) error { return asker.confirm(ctx, q) })
 		},
+		Note: func(text string) { a.note("%s", text) },
 	})
 	asker.stop()
 	return err

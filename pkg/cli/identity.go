@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) identityCommand() *cobra.Command {
-	c := &cobra.Command{Use: "identity", Short: "Add, list, change and remove identities: long-term keys with their MFA device", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "identity", Short: "Add, list, change, rotate and remove identities: long-term keys with their MFA device", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	list := &cobra.Command{
 		Use: "list", Short: "List identities", Args: cobra.NoArgs,
@@ -37,7 +37,7 @@ func (a *app) identityCommand() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeIdentities(),
 	}
-	c.AddCommand(a.identityAddCommand(), list, remove, a.identityTOTPCommand())
+	c.AddCommand(a.identityAddCommand(), list, remove, a.identityRotateCommand(), a.identityTOTPCommand())
 	return c
 }
 

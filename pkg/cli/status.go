@@ -119,6 +119,7 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time, style statusSty
 		most = complaints
 	}
 	writeErrors(w, st, most)
+	writeKeys(w, st, now, style.reasons, most)
 	writeReasons(w, st, style.reasons, most)
 }
 

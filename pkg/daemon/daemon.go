@@ -89,7 +89,8 @@ type Daemon struct {
 	windows  *windows      // nil: none opens
 	asked    chan struct{} // gets one when a client comes; capacity 1
 
-	glance glance
+	glance    glance
+	rotations rotations
 
 	configuring sync.Mutex // held while the engine takes a config; taken before mu
 
@@ -151,6 +152,7 @@ func newDaemon(o Options, dir state.Dir) *Daemon {
 		d.desk.Step = o.CodeStep
 	}
 	d.store = &store{log: o.Log, dir: dir}
+	d.rotations = newRotations(o.Log, dir)
 	d.audit = &audit.Log{Path: dir.Path(audit.FileName)}
 	d.sink = &sink{d: d, conflicts: map[string]*creds.Error{}}
 	d.engine = refresh.New(refresh.Options{AWS: caller{d}, Codes: codes{d.desk}, Sink: d.sink, Log: o.Log, Now: d.clock.Now})
@@ -189,6 +191,7 @@ func (d *Daemon) run(ctx context.Context, serve func(context.Context) error) err
 	var parts sync.WaitGroup
 	parts.Go(d.engine.Start(ctx))
 	parts.Go(func() { d.tendKeyring(ctx) })
+	parts.Go(func() { d.tendRotations(ctx) })
 	parts.Go(func() { d.watch(ctx, w) })
 	parts.Go(func() { d.forward(ctx) })
 	parts.Go(func() { wake.Watch(ctx, d.jumped) })

@@ -140,6 +140,11 @@ func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
 		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + name + " is used by " + strings.Join(users, ", "),
 			Hint: "run: mfad profile remove " + users[0]}
 	}
+	done, err := d.rotations.begin(name)
+	if err != nil {
+		return err
+	}
+	defer done()
 	kr, err := d.theKeyring(ctx)
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ type keyItem struct {
 	Added           time.Time `json:"added"`
 	// TOTPSeed is the virtual device's seed, in base32, where the user gave it.
 	TOTPSeed string `json:"totp_seed,omitempty"`
+	// Rotation is one that is not over; nil: there is none.
+	Rotation *journal `json:"rotation,omitempty"`
 }
 
 // held is what the keyring was found to hold for an identity; the zero value is
@@ -33,6 +35,19 @@ type keyItem struct {
 type held struct {
 	asked, key, seed bool
 	user             string // the ARN of the user whose key it is; empty: not known
+	id               string // of the access key
+	step, other      string // of a rotation that is not over: see [journal]
+}
+
+// heldOf is what is known of an item.
+func heldOf(item keyItem) held {
+	h := held{asked: true, key: true, seed: item.TOTPSeed != "", user: item.UserARN, id: item.AccessKeyID}
+	if j := item.Rotation; j != nil {
+		if h.step = j.Step; j.Other != nil {
+			h.other = j.Other.AccessKeyID
+		}
+	}
+	return h
 }
 
 // openKeyring is the keyring in use; guarded by Daemon.mu.
@@ -190,8 +205,29 @@ func (d *Daemon) readItem(ctx context.Context, identity string) (keyItem, error)
 		return keyItem{}, &creds.Error{Code: creds.CodeKeyringFailed, Op: "the keyring's item of identity " + identity + " is no key",
 			Hint: "run: mfad identity remove " + identity + ", then add it again"}
 	}
-	d.hold(identity, held{asked: true, key: true, seed: item.TOTPSeed != "", user: item.UserARN})
+	d.hold(identity, heldOf(item))
 	return item, nil
+}
+
+// changeItem stores what edit makes of an identity's item as it is stored now. Two
+// edits do not undo each other.
+func (d *Daemon) changeItem(ctx context.Context, identity string, edit func(*keyItem)) (keyItem, error) {
+	select {
+	case d.rotations.turn <- struct{}{}:
+	case <-ctx.Done():
+		return keyItem{}, &creds.Error{Code: creds.CodeKeyringTimeout, Op: "the keyring is in use", Hint: "try again", Err: context.Cause(ctx)}
+	}
+	defer func() { <-d.rotations.turn }()
+	item, err := d.readItem(ctx, identity)
+	if err != nil {
+		return keyItem{}, err
+	}
+	if item.Rotation != nil {
+		own := *item.Rotation // edits change it in place
+		item.Rotation = &own
+	}
+	edit(&item)
+	return item, d.writeItem(ctx, identity, item)
 }
 
 // writeItem puts what is to be held for an identity into the keyring.
@@ -207,7 +243,7 @@ func (d *Daemon) writeItem(ctx context.Context, identity string, item keyItem) e
 	if err := kr.Set(ctx, keyName(identity), creds.NewSecret(string(text))); err != nil {
 		return err
 	}
-	d.hold(identity, held{asked: true, key: true, seed: item.TOTPSeed != "", user: item.UserARN})
+	d.hold(identity, heldOf(item))
 	return nil
 }
 
@@ -228,8 +264,13 @@ func (d *Daemon) hold(identity string, h held) {
 	}
 }
 
-// storeKey puts an identity's key into the keyring.
+// storeKey puts an identity's key into the keyring. What lies beside a key that is
+// there already stays.
 func (d *Daemon) storeKey(ctx context.Context, identity string, key creds.Credentials) error {
+	if have, err := d.readItem(ctx, identity); err == nil && have.AccessKeyID == key.AccessKeyID {
+		_, err := d.changeItem(ctx, identity, func(i *keyItem) { i.UserARN = first(key.Principal, i.UserARN) })
+		return err
+	}
 	return d.writeItem(ctx, identity, keyItem{
 		AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey.Reveal(), UserARN: key.Principal,
 		Added: time.Now().UTC().Truncate(time.Second),

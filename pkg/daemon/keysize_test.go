@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mfad/mfad/pkg/keyring"
+	"github.com/mfad/mfad/pkg/localapi"
 )
 
 // TestTheLargestItemFitsIntoEachKeyring: the fields of a long-term key have at most what
@@ -21,10 +22,13 @@ func TestTheLargestItemFitsIntoEachKeyring(t *testing.T) {
 		least  = 200 // room for what later versions add
 		arn    = "arn:aws-us-gov:iam::123456789012:user"
 	)
+	moment := time.Date(2026, 12, 31, 23, 59, 59, 999999999, time.FixedZone("", 14*3600))
 	largest, err := json.Marshal(keyItem{
 		AccessKeyID: strings.Repeat("A", id), SecretAccessKey: strings.Repeat("/", secret),
 		UserARN: arn + strings.Repeat("p", path) + strings.Repeat("n", name), TOTPSeed: strings.Repeat("S", seed),
-		Added: time.Date(2026, 12, 31, 23, 59, 59, 999999999, time.FixedZone("", 14*3600)),
+		Added: moment,
+		Rotation: &journal{Step: localapi.RotationCreating, Begun: moment, Had: []string{strings.Repeat("A", id), strings.Repeat("B", id)}, KeepOld: true,
+			Other: &otherKey{strings.Repeat("A", id), strings.Repeat("/", secret), moment}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func about(ctx context.Context, s subject) context.Context {
 func (d *Daemon) observe(ctx context.Context, c awsapi.Call) {
 	s, _ := ctx.Value(subjectKey{}).(subject)
 	r := audit.Record{
-		Action: c.Action, Identity: s.identity, Profile: s.profile, RoleARN: c.RoleARN, Way: s.way, Why: s.why,
+		Action: c.Action, Identity: s.identity, Profile: s.profile, RoleARN: c.RoleARN, KeyID: c.AccessKeyID, Way: s.way, Why: s.why,
 		Asked: int(c.Asked / time.Second), Given: int(c.Given / time.Second),
 	}
 	if !c.Expires.IsZero() {

@@ -55,6 +55,7 @@ func (d *Daemon) picture() (localapi.Status, <-chan struct{}) {
 		if !is.Session.IsZero() {
 			s.SessionSeconds = wholeSeconds(is.Session.Lifetime())
 		}
+		s.KeyCreated, s.Rotation = d.rotations.status(name, d.held[name])
 		if q, open := questions[name]; open {
 			s.Prompt = &q
 		}

@@ -40,8 +40,8 @@ func (d *Daemon) SetTOTP(ctx context.Context, r localapi.TOTPRequest) error {
 			return err
 		}
 	}
-	item.TOTPSeed = mfa.FormatSeed(seed).Reveal()
-	return d.writeItem(ctx, r.Name, item)
+	_, err = d.changeItem(ctx, r.Name, func(i *keyItem) { i.TOTPSeed = mfa.FormatSeed(seed).Reveal() })
+	return err
 }
 
 // trySeed has AWS look at a code of the seed: its session is a good one to have.

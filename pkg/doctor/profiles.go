@@ -22,10 +22,13 @@ func checkIdentities(p Picture) []Finding {
 		}
 		id := p.Config.Identities[name]
 		f := Finding{Check: "identity", Level: OK, Identity: name, What: "identity " + name + ": " + device(id)}
-		if st := p.identityStatus(name); st != nil {
+		st := p.identityStatus(name)
+		if st != nil {
 			f = judgeIdentity(f, id, *st)
 		}
-		found = append(found, f)
+		if found = append(found, f); st != nil {
+			found = append(found, p.judgeKey(name, *st)...)
+		}
 	}
 	return found
 }

@@ -75,6 +75,8 @@ type Hearing struct {
 	// Confirm is told a question whether a program may use a profile. Its end is the
 	// end of the call, or a question for a code. Nil: nobody cares.
 	Confirm func(consent.Question)
+	// Note is told how far a long call has come; nil: nobody cares.
+	Note func(string)
 }
 
 // Converse makes a call whose answer may ask the client's person something.
@@ -100,6 +102,10 @@ func (c *Client) Converse(ctx context.Context, path string, body, out any, hear 
 		case confirmEvent:
 			if m.Confirm != nil && hear.Confirm != nil {
 				hear.Confirm(*m.Confirm)
+			}
+		case noteEvent:
+			if hear.Note != nil {
+				hear.Note(m.Note)
 			}
 		case "error":
 			return true, m.Error.Err()

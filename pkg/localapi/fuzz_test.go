@@ -43,7 +43,10 @@ func (w willing) AddIdentity(context.Context, IdentityRequest) (IdentityAnswer, 
 }
 func (w willing) RemoveIdentity(context.Context, string) error { return w.err }
 func (w willing) SetTOTP(context.Context, TOTPRequest) error   { return w.err }
-func (w willing) Reload(context.Context) error                 { return w.err }
+func (w willing) Rotate(context.Context, RotateRequest, Talk) (RotateAnswer, error) {
+	return RotateAnswer{}, w.err
+}
+func (w willing) Reload(context.Context) error { return w.err }
 func (w willing) Status(context.Context) (Status, <-chan struct{}) {
 	return Status{}, nil
 }
@@ -64,6 +67,7 @@ func bodies() map[string]reflect.Type {
 		"/v1/identities/add":    reflect.TypeFor[IdentityRequest](),
 		"/v1/identities/remove": reflect.TypeFor[NameRequest](),
 		"/v1/identities/totp":   reflect.TypeFor[TOTPRequest](),
+		"/v1/identities/rotate": reflect.TypeFor[RotateRequest](),
 	}
 }
 

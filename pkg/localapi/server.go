@@ -11,9 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mfad/mfad/pkg/consent"
 	"github.com/mfad/mfad/pkg/creds"
-	"github.com/mfad/mfad/pkg/mfa"
 )
 
 // maxBody is the largest body that is read.
@@ -32,37 +30,13 @@ type Backend interface {
 	AddIdentity(ctx context.Context, r IdentityRequest) (IdentityAnswer, error)
 	RemoveIdentity(ctx context.Context, name string) error
 	SetTOTP(ctx context.Context, r TOTPRequest) error
+	Rotate(ctx context.Context, r RotateRequest, talk Talk) (RotateAnswer, error)
 	Reload(ctx context.Context) error
 	// Status gives the present picture and a channel that closes when it changes.
 	Status(ctx context.Context) (Status, <-chan struct{})
 	// Glance gives what is known now: it waits for nothing, and has no keyring looked at.
 	Glance() Status
 }
-
-// Talk lets a backend speak to the client's person while a request runs. The
-// zero Talk has nobody to speak to.
-type Talk struct {
-	say func(Message)
-}
-
-// CanAsk tells whether there is a stream to ask on.
-func (t Talk) CanAsk() bool { return t.say != nil }
-
-// Say passes a desk's event on.
-func (t Talk) Say(e mfa.Event) {
-	if t.say != nil {
-		t.say(Message{Event: string(e.Kind), Question: &e.Question})
-	}
-}
-
-// Confirm has the client ask its person whether a program may use a profile.
-func (t Talk) Confirm(q consent.Question) {
-	if t.say != nil {
-		t.say(Message{Event: confirmEvent, Confirm: &q})
-	}
-}
-
-const confirmEvent = "confirm"
 
 // Server answers the API's requests for a backend.
 type Server struct {
@@ -88,6 +62,7 @@ func NewServer(b Backend, version string) *Server {
 		return b.RemoveIdentity(ctx, r.Name)
 	})))
 	s.mux.HandleFunc("POST /v1/identities/totp", call(nothing(b.SetTOTP)))
+	s.mux.HandleFunc("POST /v1/identities/rotate", converse(b.Rotate))
 	s.mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		st, _ := b.Status(r.Context())
 		answer(w, st)

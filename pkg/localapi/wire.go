@@ -170,37 +170,6 @@ type UnlockRequest struct {
 	Passphrase string `json:"passphrase,omitempty"` // of the file keyring
 }
 
-// IdentityRequest is the body of POST /v1/identities/add.
-type IdentityRequest struct {
-	Name            string `json:"name"`
-	AccessKeyID     string `json:"access_key_id"`
-	SecretAccessKey string `json:"secret_access_key"`
-	MFASerial       string `json:"mfa_serial,omitempty"`
-	Region          string `json:"region,omitempty"`
-	NoVerify        bool   `json:"no_verify,omitempty"`
-	// Again takes a key that the identity has already, if it is this one.
-	Again bool `json:"again,omitempty"`
-}
-
-// IdentityAnswer tells what was added, or which devices there are to choose
-// from: then nothing was added yet.
-type IdentityAnswer struct {
-	UserARN   string   `json:"user_arn,omitempty"`
-	MFASerial string   `json:"mfa_serial,omitempty"`
-	Devices   []string `json:"devices,omitempty"`
-	Skipped   []string `json:"skipped,omitempty"` // FIDO devices, which the API does not take
-}
-
-// TOTPRequest is the body of POST /v1/identities/totp.
-type TOTPRequest struct {
-	Name string `json:"name"`
-	// Seed is the virtual device's, as AWS shows it or as an otpauth address.
-	Seed string `json:"seed,omitempty"`
-	// Remove takes the stored seed away.
-	Remove   bool `json:"remove,omitempty"`
-	NoVerify bool `json:"no_verify,omitempty"` // do not try a code of it with AWS
-}
-
 // NameRequest is the body of calls about one thing.
 type NameRequest struct {
 	Name string `json:"name"`
@@ -231,9 +200,10 @@ func (e *Error) Err() error {
 
 // Message is one line of a streamed answer.
 type Message struct {
-	Event    string            `json:"event"` // ask, confirm, stop, wait, result, error, status
+	Event    string            `json:"event"` // ask, confirm, stop, wait, note, result, error, status
 	Question *mfa.Question     `json:"question,omitempty"`
 	Confirm  *consent.Question `json:"confirm,omitempty"`
+	Note     string            `json:"note,omitempty"`
 	Error    *Error            `json:"error,omitempty"`
 	Status   *Status           `json:"status,omitempty"`
 	Result   any               `json:"result,omitempty"`
@@ -280,6 +250,10 @@ type IdentityStatus struct {
 	SessionSeconds *int          `json:"session_duration_seconds"` // the present session's lifetime
 	Prompt         *mfa.Question `json:"prompt"`
 	Error          *Error        `json:"error"`
+	// KeyCreated is when AWS made the long-term key; null: not known (yet).
+	KeyCreated *time.Time `json:"key_created"`
+	// Rotation is one that is not over; null: there is none.
+	Rotation *RotationStatus `json:"rotation"`
 }
 
 // ProfileStatus is a profile's part of [Status].
