@@ -30,7 +30,7 @@ func TestTerraformExample(t *testing.T) {
 	needs(t, "terraform", "terraform", "version")
 	needs(t, "coreutils", "timeout", "--version")
 	plugins := needsAWSProvider(t)
-	static := newShop(t, 180, "credentials") // keys live 20 s
+	static := newShop(t, 120, "credentials") // keys live 30 s
 	calm := newShop(t, 60, "credentials")    // a minute
 	fast := newShop(t, 450, "process")       // 8 s
 	locked := newShop(t, 450, "process")

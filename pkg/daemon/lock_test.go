@@ -26,6 +26,13 @@ func start(t *testing.T, dir string, kr keyring.Store) *Daemon {
 	d := newDaemon(Options{Keyring: kr, Getenv: func(string) string { return "" }, Paths: Paths{
 		Config: config, State: dir, Socket: filepath.Join(dir, "s"), AWSCredentials: filepath.Join(dir, "credentials"), AWSConfig: filepath.Join(dir, "awsconfig"),
 	}}, state.Dir(dir))
+	d.runs(t)
+	return d
+}
+
+// runs has the daemon run, without a socket, until the test ends.
+func (d *Daemon) runs(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	up, done := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -42,7 +49,6 @@ func start(t *testing.T, dir string, kr keyring.Store) *Daemon {
 		}
 	})
 	<-up
-	return d
 }
 
 // until waits for what the daemon comes to by itself.

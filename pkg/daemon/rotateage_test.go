@@ -50,22 +50,7 @@ func newKeyRig(t *testing.T) *keyRig {
 // starts runs the daemon until the test ends, adds alice's key and logs in.
 func (r *keyRig) starts(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	up, done := make(chan struct{}), make(chan error, 1)
-	go func() {
-		done <- r.run(ctx, func(ctx context.Context) error {
-			close(up)
-			<-ctx.Done()
-			return nil
-		})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	})
-	<-up
+	r.runs(t)
 	key := localapi.IdentityRequest{Name: "corp", AccessKeyID: r.alice.AccessKeyID, SecretAccessKey: r.alice.SecretAccessKey}
 	if _, err := r.AddIdentity(t.Context(), key); err != nil {
 		t.Fatal(err)

@@ -1,12 +1,6 @@
 package state
 
-import (
-	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"time"
-)
+import "time"
 
 const keysName = "keys.json"
 
@@ -25,16 +19,9 @@ type wireKeyAge struct {
 // LoadKeys reads what was learned of long-term keys, by their ids. Without a file,
 // or with one that makes no sense, nothing was learned: it can be learned again.
 func (d Dir) LoadKeys() (map[string]KeyAge, error) {
-	text, err := os.ReadFile(d.Path(keysName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var wire map[string]wireKeyAge
-	if err == nil {
-		err = json.Unmarshal(text, &wire)
-	}
+	wire, err := learned[wireKeyAge](d, keysName, "read how old the keys are")
 	if err != nil {
-		return nil, broken("read how old the keys are", err)
+		return nil, err
 	}
 	return mapValues(wire, func(w wireKeyAge) KeyAge { return KeyAge{wall(w.Created), wall(w.Asked)} }), nil
 }
@@ -42,9 +29,5 @@ func (d Dir) LoadKeys() (map[string]KeyAge, error) {
 // SaveKeys replaces what LoadKeys reads.
 func (d Dir) SaveKeys(keys map[string]KeyAge) error {
 	wire := mapValues(keys, func(k KeyAge) wireKeyAge { return wireKeyAge{wall(k.Created), wall(k.Asked)} })
-	text, err := json.MarshalIndent(wire, "", "  ")
-	if err != nil {
-		return broken("keep how old the keys are", err)
-	}
-	return d.WriteFile(keysName, append(text, '\n'))
+	return learn(d, keysName, "keep how old the keys are", wire)
 }

@@ -43,16 +43,9 @@ type wireRole struct {
 // with one that makes no sense, nothing was learned: all of it can be learned
 // again.
 func (d Dir) LoadRoles() (map[string]Role, error) {
-	text, err := os.ReadFile(d.Path(rolesName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var wire map[string]wireRole
-	if err == nil {
-		err = json.Unmarshal(text, &wire)
-	}
+	wire, err := learned[wireRole](d, rolesName, "read what was learned of roles")
 	if err != nil {
-		return nil, broken("read what was learned of roles", err)
+		return nil, err
 	}
 	return mapValues(wire, func(w wireRole) Role {
 		return Role{
@@ -72,9 +65,29 @@ func (d Dir) SaveRoles(roles map[string]Role) error {
 			LookedSession: wall(r.LookedSession), LookedRole: wall(r.LookedRole), MaxAge: int64(r.MaxAge / time.Second), AgeTried: wall(r.AgeTried),
 		}
 	})
+	return learn(d, rolesName, "keep what was learned of roles", wire)
+}
+
+// learned reads a file of what was learned; nil where there is none.
+func learned[V any](d Dir, name, op string) (wire map[string]V, err error) {
+	text, err := os.ReadFile(d.Path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &wire)
+	}
+	if err != nil {
+		return nil, broken(op, err)
+	}
+	return wire, nil
+}
+
+// learn replaces what learned reads.
+func learn[V any](d Dir, name, op string, wire map[string]V) error {
 	text, err := json.MarshalIndent(wire, "", "  ")
 	if err != nil {
-		return broken("keep what was learned of roles", err)
+		return broken(op, err)
 	}
-	return d.WriteFile(rolesName, append(text, '\n'))
+	return d.WriteFile(name, append(text, '\n'))
 }
