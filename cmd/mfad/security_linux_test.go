@@ -22,7 +22,7 @@ const nobody = 65534
 func newUnprivileged(t *testing.T) *machine {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("only root can become another user")
+		t.Skip("SKIP-REAL security: only root can become another user")
 	}
 	m := newMachine(t, 1)
 	mine, err := os.ReadFile(binary)
@@ -236,7 +236,7 @@ func TestTheSocketIsTheUsersAlone(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, 1)
 	if os.Getuid() != 0 {
-		t.Skip("only root can become another user")
+		t.Skip("SKIP-REAL security: only root can become another user")
 	}
 	needs(t, "curl", "curl", "--version")
 	m.addAlice()

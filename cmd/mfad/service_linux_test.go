@@ -309,8 +309,8 @@ func TestServiceLeavesProgramsAlone(t *testing.T) {
 // program found.
 func (s *session) codeFrom(program string) string {
 	s.t.Helper()
-	for range 3 { // a slow machine may be late for the short step
-		name := fmt.Sprintf("user%d", len(s.sim.Calls("GetSessionToken"))) // a device's code is asked for once in 30 s
+	for try := range 3 { // a slow machine may be late for the short step
+		name := fmt.Sprintf("user%d-%d", len(s.sim.Calls("GetSessionToken")), try) // a device's code is asked for once in 30 s
 		user := s.sim.AddUser("111111111111", name)
 		device := user.AddMFA(name)
 		s.runWith(user.AccessKeyID+"\n"+user.SecretAccessKey+"\n", []string{"identity", "add", name, "--stdin"})

@@ -83,11 +83,11 @@ func python(t *testing.T) (path, program string) {
 	t.Helper()
 	path, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("there is no python3")
+		t.Skip("SKIP-REAL callers: there is no python3")
 	}
 	out, err := exec.Command(path, "-c", "import os, sys; print(os.path.realpath(sys.executable))").Output()
 	if err != nil {
-		t.Skip("python3 does not run")
+		t.Skip("SKIP-REAL callers: python3 does not run")
 	}
 	path = strings.TrimSpace(string(out))
 	return path, filepath.Base(path)

@@ -279,11 +279,11 @@ func TestListen(t *testing.T) {
 // all care, everybody may open.
 func TestAnotherUserIsRefused(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can become another user")
+		t.Skip("SKIP-REAL security: only root can become another user")
 	}
 	perl, err := exec.LookPath("perl")
 	if err != nil {
-		t.Skip("there is no perl to connect with")
+		t.Skip("SKIP-REAL security: there is no perl to connect with")
 	}
 	path := serve(t, answering(Process{Version: 1}, nil))
 	for p := path; p != "/" && p != os.TempDir(); p = filepath.Dir(p) {

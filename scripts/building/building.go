@@ -25,7 +25,7 @@ func Build(ctx context.Context, path, pkg string, env ...string) error {
 func Release(ctx context.Context, path, version, goos, goarch string) error {
 	return build(ctx, path, "./cmd/mfad", "-s -w -X github.com/mfad/mfad/pkg/cli.release="+version, []string{
 		"GOOS=" + goos, "GOARCH=" + goarch, "GOAMD64=v1", "GOARM64=v8.0",
-		"GOFLAGS=-trimpath", "GOWORK=off", // neither the builder's own, nor those of `go env -w`
+		"GOFLAGS=-trimpath", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off", // neither the builder's own, nor those of `go env -w`
 	})
 }
 
