@@ -127,7 +127,7 @@ func TestCompletionScriptsParse(t *testing.T) {
 				args = []string{"pwsh", "-NoProfile", "-Command", "$e = $null; [void][System.Management.Automation.Language.Parser]::ParseFile('" + file + "', [ref]$null, [ref]$e); exit $e.Count"}
 			}
 			if _, err := exec.LookPath(args[0]); err != nil && shell == "powershell" {
-				t.Skip(err) // few distributions have it
+				t.Skipf("not looked at: %v", err) // few distributions have it
 			}
 			needs(t, "completion", args[0])
 			if r := finish(m.command(args[0], args[1:]...)); r.status != 0 || r.stdout+r.stderr != "" {

@@ -3,8 +3,14 @@
 package main
 
 import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestDoctorIsRight: what the doctor says is wrong keeps the real AWS CLI from being
@@ -56,6 +62,40 @@ func TestDoctorIsRight(t *testing.T) {
 			const role = ": arn:aws:sts::222222222222:assumed-role/Admin/alice"
 			if len(lines) != 3 || lines[0] != "doctor 1" || strings.HasSuffix(lines[1], role) || lines[2] != "after"+role {
 				t.Errorf("got %q %s; want doctor 1, before: anything but the role, after: the role, and no more of it", lines, r.stderr)
+			}
+		})
+	}
+}
+
+// TestDoctorDoesNotWaitForAPipe where a file of the state folder should be: without a
+// writer it is never opened, as no file is on a mount that is away.
+func TestDoctorDoesNotWaitForAPipe(t *testing.T) {
+	t.Parallel()
+	for file, line := range map[string]string{
+		"daemon.log":  "ok  the daemon does not run, and has nothing to do yet\n", // it is no log
+		"daemon.lock": "no  the daemon: looking at ",
+		"socket":      "no  the daemon: looking for the daemon's socket takes too long",
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, 1)
+			state := m.path("state")
+			if err := os.Mkdir(state, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Mkfifo(filepath.Join(state, file), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, binary, "doctor")
+			cmd.Env, cmd.Dir = append(m.env, "MFAD_STATE_DIR="+state), m.home
+			r := finish(cmd)
+			if ctx.Err() != nil {
+				t.Fatalf("it did not end within 15s: %s%s", r.stdout, r.stderr)
+			}
+			if !strings.Contains(r.stdout, line) {
+				t.Errorf("got %s%s, want %q in it", r.stdout, r.stderr, line)
 			}
 		})
 	}

@@ -53,39 +53,69 @@ func (m *machine) plainHome() []string {
 	return []string{"import", "aws-config", "--yes", "--remove-source"}
 }
 
+// awsMFAHome is plainHome with aws-mfa's file.
+func (m *machine) awsMFAHome() []string {
+	m.t.Helper()
+	m.write(".aws/credentials", "# keys\n[corp-long-term]\n"+keyLines(m.alice)+"aws_mfa_device = "+m.device.Serial+
+		"\n\n[corp]\nassumed_role = False\naws_access_key_id = ASIAEXAMPLE000000001\naws_secret_access_key = old-one\naws_session_token = old-one\n"+
+		"aws_security_token = old-one\nexpiration = 2099-01-01 00:00:00\n", 0o600)
+	m.write(".aws/config", "[profile corp]\nregion = us-east-1\n", 0o600)
+	return []string{"import", "aws-mfa", "--yes", "--remove-source"}
+}
+
+// killedImports are the imports that get killed.
+var killedImports = [...]struct {
+	identity, claimed, in string // what stands in which file once it is mfad's
+	home                  func(*machine) []string
+}{
+	{"base", "# mfad: role_arn", ".aws/config", (*machine).plainHome},
+	{"corp", "mfad_profile = corp", ".aws/credentials", (*machine).awsMFAHome},
+}
+
 // TestImportKilled kills the import, and the daemon, before each of the calls by which
 // a file gets its new content, and after them. Then a second run ends what the first
 // began, and at no time is there no key.
 func TestImportKilled(t *testing.T) {
 	needs(t, "strace", "strace", "-qq", "-o", os.DevNull, "true")
 	t.Parallel()
-	whole := newMachine(t, 1)
-	whole.mfad(whole.plainHome()...)
-	want := whole.files()
-	if r := finish(whole.command(binary, "import", "aws-config", "--yes", "--remove-source")); r.status != 0 || !strings.Contains(r.stderr, "nothing to do") {
-		t.Errorf("once more: status %d, %s", r.status, r.stderr)
+	var wants [len(killedImports)]map[string]string
+	for i, kind := range killedImports {
+		whole := newMachine(t, 1)
+		args := kind.home(whole)
+		whole.mfad(args...)
+		wants[i] = whole.files()
+		if r := finish(whole.command(binary, args...)); r.status != 0 || !strings.Contains(r.stderr, "nothing to do") {
+			t.Errorf("once more: status %d, %s", r.status, r.stderr)
+		}
+		if !strings.Contains(wants[i][kind.in], kind.claimed) || strings.Contains(wants[i][".aws/credentials"], whole.alice.SecretAccessKey) {
+			t.Fatalf("an import that nobody kills leaves %q", wants[i])
+		}
 	}
-	if !strings.Contains(want[".aws/config"], "# mfad: role_arn") || strings.Contains(want[".aws/credentials"], whole.alice.SecretAccessKey) {
-		t.Fatalf("an import that nobody kills leaves %q", want)
-	}
+	const plain, awsMFA = 0, 1
 	for _, tt := range []struct {
-		name, call, path string // killed before the first call on the path, below the home
-		daemon, had      bool   // the daemon is killed; it had a keyring before
+		name        string
+		kind        int    // of killedImports
+		call, path  string // killed before the first call on the path, below the home
+		daemon, had bool   // the daemon is killed; it had a keyring before
 	}{
-		{"asking the daemon", "connect", "", false, false},
-		{"mfad's config", "renameat", ".config/mfad/config.ini", false, false},
-		{"the AWS config", "renameat", ".aws/config", false, false},
-		{"the AWS config is written", "fsync", ".aws", false, false},
-		{"the key's file, to be replaced", "linkat", ".aws/credentials", false, false},
-		{"the key's file", "renameat", ".aws/credentials", false, false},
-		{"the keyring is made, by the daemon", "renameat", ".local/state/mfad/keyring.age", true, false},
-		{"the key in the keyring, by the daemon", "renameat", ".local/state/mfad/keyring.age", true, true},
-		{"mfad's config, by the daemon", "renameat", ".config/mfad/config.ini", true, false},
+		{"asking the daemon", plain, "connect", "", false, false},
+		{"mfad's config", plain, "renameat", ".config/mfad/config.ini", false, false},
+		{"the AWS config", plain, "renameat", ".aws/config", false, false},
+		{"the AWS config is written", plain, "fsync", ".aws", false, false},
+		{"the key's file, to be replaced", plain, "linkat", ".aws/credentials", false, false},
+		{"the key's file", plain, "renameat", ".aws/credentials", false, false},
+		{"the keyring is made, by the daemon", plain, "renameat", ".local/state/mfad/keyring.age", true, false},
+		{"the key in the keyring, by the daemon", plain, "renameat", ".local/state/mfad/keyring.age", true, true},
+		{"mfad's config, by the daemon", plain, "renameat", ".config/mfad/config.ini", true, false},
+		{"aws-mfa: mfad's config", awsMFA, "renameat", ".config/mfad/config.ini", false, false},
+		{"aws-mfa: its credentials become mfad's", awsMFA, "renameat", ".aws/credentials", false, false},
+		{"aws-mfa: the keyring, by the daemon", awsMFA, "renameat", ".local/state/mfad/keyring.age", true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, 1)
-			args := m.plainHome()
+			kind, want := killedImports[tt.kind], wants[tt.kind]
+			args := kind.home(m)
 			killer := []string{"-f", "-qq", "-o", os.DevNull, "-e", "trace=" + tt.call, "-e", "inject=" + tt.call + ":signal=KILL:when=1"}
 			if tt.path != "" {
 				killer = append(killer, "-P", m.path(tt.path))
@@ -107,14 +137,14 @@ func TestImportKilled(t *testing.T) {
 			}
 			now := m.files()
 			inFile := strings.Contains(now[".aws/credentials"], m.alice.SecretAccessKey)
-			if !inFile && !m.holdsKey("base") {
+			if !inFile && !m.holdsKey(kind.identity) {
 				t.Error("no key is left")
 			}
 			if !killed {
 				t.Error("nothing was killed")
 			}
-			t.Logf("the key is in its file: %v; mfad's config has the profile: %v; the AWS config is changed: %v", inFile,
-				strings.Contains(now[".config/mfad/config.ini"], "[profile prod]"), strings.Contains(now[".aws/config"], "# mfad"))
+			t.Logf("the key is in its file: %v; mfad's config has the profile: %v; the profile is claimed: %v", inFile,
+				strings.Contains(now[".config/mfad/config.ini"], "[profile "), strings.Contains(now[kind.in], kind.claimed))
 			if r := finish(m.command(binary, args...)); r.status != 0 {
 				t.Errorf("the second run: status %d\n%s%s", r.status, r.stdout, r.stderr)
 			}
@@ -123,7 +153,7 @@ func TestImportKilled(t *testing.T) {
 					t.Errorf("%s after the second run: got\n%s\nwant\n%s", name, text, want[name])
 				}
 			}
-			if !m.holdsKey("base") {
+			if !m.holdsKey(kind.identity) {
 				t.Error("the keyring has no key")
 			}
 			if left, _ := filepath.Glob(m.path(".aws", ".mfad-*")); len(left) > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,21 +53,26 @@ func keyEnv(u *awssim.User) []string {
 
 // asAWSMFA gives the section that aws-mfa writes for credentials that the AWS CLI
 // gets with a code.
-func (m *machine) asAWSMFA(section, role string) string {
+func (m *machine) asAWSMFA(section, role, login string) string {
 	m.t.Helper()
 	args := []string{"sts", "get-session-token"}
 	head := "assumed_role = False\n"
 	if role != "" {
-		args = []string{"sts", "assume-role", "--role-arn", role, "--role-session-name", "alice"}
+		args = []string{"sts", "assume-role", "--role-arn", role, "--role-session-name", login}
 		head = "assumed_role = True\nassumed_role_arn = " + role + "\n"
 	}
-	args = append(args, "--serial-number", m.device.Serial, "--token-code", m.code(), "--output", "text",
-		"--query", "Credentials.[AccessKeyId,SecretAccessKey,SessionToken]")
-	cmd := m.command("aws", args...)
-	cmd.Env = append(cmd.Env, keyEnv(m.alice)...)
-	r := finish(cmd)
-	v := strings.Fields(r.stdout)
-	if len(v) != 3 {
+	args = append(args, "--serial-number", m.device.Serial, "--output", "text",
+		"--query", "Credentials.[AccessKeyId,SecretAccessKey,SessionToken]", "--token-code")
+	var r result
+	var v []string
+	for range 5 { // the AWS CLI may start too slowly for the device's short step
+		cmd := m.command("aws", append(slices.Clip(args), m.code())...)
+		cmd.Env = append(cmd.Env, keyEnv(m.alice)...)
+		if r = finish(cmd); r.status == 0 {
+			break
+		}
+	}
+	if v = strings.Fields(r.stdout); len(v) != 3 {
 		m.t.Fatalf("aws %v: status %d, %s", args[:2], r.status, r.stderr)
 	}
 	return "[" + section + "]\n" + head + "aws_access_key_id = " + v[0] + "\naws_secret_access_key = " + v[1] + "\naws_session_token = " + v[2] +
@@ -80,22 +86,24 @@ const adminRole = "arn:aws:iam::222222222222:role/Admin"
 func TestImportAWSMFA(t *testing.T) {
 	needs(t, "aws-cli", "aws", "--version")
 	t.Parallel()
-	for _, tt := range []struct{ name, wanted, args, role, want string }{
-		{"the session", "", "", "", "arn:aws:iam::111111111111:user/alice"},
-		{"a role", "assume_role = " + adminRole + "\n", "", adminRole, "arn:aws:sts::222222222222:assumed-role/Admin/alice"},
-		{"a role of the credentials alone", "", "", adminRole, "arn:aws:sts::222222222222:assumed-role/Admin/alice"},
-		{"other suffixes", "", "lt st", "", "arn:aws:iam::111111111111:user/alice"},
+	for _, tt := range []struct{ name, login, wanted, args, role, want string }{
+		{"the session", "alice", "", "", "", "arn:aws:iam::111111111111:user/alice"},
+		{"a role", "alice", "assume_role = " + adminRole + "\n", "", adminRole, "arn:aws:sts::222222222222:assumed-role/Admin/alice"},
+		{"a role, by who is logged in under another name", "al.ice", "assume_role = " + adminRole + "\n", "", adminRole, "arn:aws:sts::222222222222:assumed-role/Admin/al.ice"},
+		{"a role of the credentials alone", "alice", "", "", adminRole, "arn:aws:sts::222222222222:assumed-role/Admin/alice"},
+		{"other suffixes", "alice", "", "lt st", "", "arn:aws:iam::111111111111:user/alice"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, 1)
+			m.env = append(m.env, "LOGNAME="+tt.login)
 			long, short, args := "corp-long-term", "corp", []string{"import", "aws-mfa", "--yes", "--remove-source"}
 			if tt.args != "" {
 				l, s, _ := strings.Cut(tt.args, " ")
 				long, short = "corp-"+l, "corp-"+s
 				args = append(args, "--long-term-suffix", l, "--short-term-suffix", s)
 			}
-			path := m.write(".aws/credentials", "["+long+"]\n"+keyLines(m.alice)+"aws_mfa_device = "+m.device.Serial+"\n"+tt.wanted+"\n"+m.asAWSMFA(short, tt.role), 0o600)
+			path := m.write(".aws/credentials", "["+long+"]\n"+keyLines(m.alice)+"aws_mfa_device = "+m.device.Serial+"\n"+tt.wanted+"\n"+m.asAWSMFA(short, tt.role, tt.login), 0o600)
 			m.write(".aws/config", "[profile "+short+"]\nregion = us-east-1\n", 0o600)
 			if got := m.caller(short); got != tt.want {
 				t.Fatalf("before: got %s, want %s", got, tt.want)

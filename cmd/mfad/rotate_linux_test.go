@@ -188,8 +188,11 @@ func TestRotateIsKilled(t *testing.T) {
 			}
 			st := m.identityStatus()                         // the next daemon's
 			if tt.action == "CreateAccessKey" && !tt.after { // AWS may take a while to list a new key
-				if st.Rotation == nil || st.Rotation.Step != localapi.RotationCreating {
-					t.Errorf("the next daemon knows nothing of it: %+v", st.Rotation)
+				if !within(20*time.Second, func() bool { // a slow machine tells before it has read the keyring
+					st = m.identityStatus()
+					return st.Rotation != nil && st.Rotation.Step == localapi.RotationCreating
+				}) {
+					t.Errorf("the next daemon knows nothing of it: %+v\n%s", st.Rotation, m.log())
 				}
 				m.hasKeys(old + "+")
 			} else if !within(30*time.Second, func() bool { return len(m.alice.Keys()) == 1 && m.identityStatus().Rotation == nil }) {
@@ -241,6 +244,15 @@ func TestRotateWithoutDeleting(t *testing.T) {
 	m.hasKeys(old, m.newKey()+"+")
 	if text := m.mfad("status"); !strings.Contains(text, "the new key is in use, and the old one, "+old+", is still there") {
 		t.Errorf("status says nothing of the old key:\n%s", text)
+	}
+	if plan := m.mfad("identity", "rotate", "corp", "--dry-run"); !strings.Contains(plan, "would finish the rotation: "+old+" would be deactivated and then deleted; nothing was changed") {
+		t.Errorf("the plan of an open rotation:\n%s", plan)
+	}
+	if r := m.run("", "profile", "remove", "prod"); r.status != 0 {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+	if r := m.run("", "identity", "remove", "corp"); r.status != 1 || !strings.Contains(r.stderr, old) || !strings.Contains(r.stderr, "hint: finish it: mfad identity rotate corp") {
+		t.Errorf("removed in its rotation: status %d, %s", r.status, r.stderr)
 	}
 	if r := m.run("", "identity", "rotate", "corp", "--keep-old"); r.status != 0 || !strings.Contains(r.stdout, "old key "+old+" inactive") {
 		t.Errorf("kept: status %d, %s%s", r.status, r.stdout, r.stderr)

@@ -50,8 +50,13 @@ func TestServiceFromInstallToUninstall(t *testing.T) {
 		}
 	}
 	first := s.serving(0)
-	if got := s.property("Type") + " " + s.property("NeedDaemonReload"); got != "notify no" {
-		t.Errorf("systemd has %q", got)
+	for name, want := range map[string]string{
+		"Type": "notify", "NeedDaemonReload": "no", "Restart": "always", "RestartUSec": "5s", "WatchdogUSec": "1min 30s",
+		"StartLimitIntervalUSec": "0", "LimitCORE": "0", "UMask": "0077",
+	} {
+		if got := s.property(name); got != want {
+			t.Errorf("systemd has %s=%s, want %s", name, got, want)
+		}
 	}
 	if r := s.run([]string{"service", "status"}); !strings.Contains(r.stdout, "running    yes, process "+strconv.Itoa(first)) || !strings.Contains(r.stdout, "lingers    no") {
 		t.Errorf("after: %q", r.stdout)
@@ -77,6 +82,9 @@ func TestServiceFromInstallToUninstall(t *testing.T) {
 		t.Errorf("a daemon beside the service's socket says %q", r.stderr)
 	}
 	third := s.serving(0)
+	s.startsNothing(run)
+	s.run([]string{"service", "start"})
+	third = s.serving(third)
 
 	s.run([]string{"service", "uninstall"})
 	if now := s.below(units); !slices.Equal(now, before) {
@@ -88,8 +96,31 @@ func TestServiceFromInstallToUninstall(t *testing.T) {
 	if syscall.Kill(third, 0) == nil {
 		t.Error("the daemon outlives the service")
 	}
-	if log := s.run([]string{"service", "logs", "-n", "1000"}).stdout; strings.Count(log, "msg=\"listening at the service manager's socket\"") != 4 {
+	if log := s.run([]string{"service", "logs", "-n", "1000"}).stdout; strings.Count(log, "msg=\"listening at the service manager's socket\"") != 5 {
 		t.Errorf("the log of a machine without a journal: %s", log)
+	}
+}
+
+// startsNothing looks at a socket at which systemd listens while no daemon has run
+// yet, as after a login.
+func (s *session) startsNothing(run string) {
+	s.t.Helper()
+	s.systemctl("stop", "mfad.socket", "mfad.service")
+	lock := filepath.Join("/proc", strconv.Itoa(s.pid), "root", run, "mfad.sock.lock")
+	if err := os.Remove(lock); err != nil {
+		s.t.Fatal(err)
+	}
+	s.systemctl("start", "mfad.socket")
+	if info, err := os.Stat(lock); err != nil || info.Mode() != 0o600 {
+		s.t.Fatalf("systemd made no lock of its user's alone: %v, %v", info, err)
+	}
+	env := s.env
+	s.env = append(slices.Clone(env), "MFAD_AUTOSTART=0")
+	s.run([]string{"status"}, 3)
+	s.env = env
+	s.run([]string{"status", "--short"})
+	if got := s.property("ActiveState"); got != "inactive" {
+		s.t.Errorf("what is to start no daemon left the service %s, right after a login", got)
 	}
 }
 
@@ -112,15 +143,17 @@ func TestServiceIsStartedAgain(t *testing.T) {
 		}
 		pid = s.serving(pid)
 	}
-	s.serves("after seven kills")
+	s.systemctl("kill", "--signal=TERM", "mfad.service") // by whoever does not know that it is a service
+	pid = s.serving(pid)
+	s.serves("after seven kills and one that it takes for its end")
 
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil { // it hangs
 		t.Fatal(err)
 	}
 	pid = s.serving(pid)
 	s.serves("after the watchdog")
-	if n := s.property("NRestarts"); n != "8" {
-		t.Errorf("systemd counts %s restarts, want 8", n)
+	if n := s.property("NRestarts"); n != "9" {
+		t.Errorf("systemd counts %s restarts, want 9", n)
 	}
 	told := s.property("WatchdogTimestampMonotonic")
 	if !within(10*time.Second, func() bool { return s.property("WatchdogTimestampMonotonic") != told }) {
@@ -152,7 +185,9 @@ func TestServiceUpgrade(t *testing.T) {
 	s.work()
 	old := s.serving(0)
 	s.put(s.program)
-	s.run([]string{"service", "restart"})
+	if r := s.run([]string{"service", "restart"}); strings.Contains(r.stderr, "keyring is locked") {
+		t.Errorf("a service that has the passphrase says %q", r.stderr)
+	}
 	now, err := os.Stat("/proc/" + strconv.Itoa(s.serving(old)) + "/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +198,12 @@ func TestServiceUpgrade(t *testing.T) {
 	s.serves("after the upgrade")
 	s.run([]string{"service", "stop"})
 	s.serves("started by the tool that asks")
+
+	s.write(".config/systemd/user/mfad.service.d/mine.conf", "[Service]\n", 0o644)
+	s.own()
+	if r := s.run([]string{"service", "restart"}); !strings.Contains(r.stderr, "the keyring is locked again; run: mfad unlock") {
+		t.Errorf("a service without the passphrase says %q", r.stderr)
+	}
 }
 
 // TestServiceTakesOver from a daemon that a command started: where it is installed,

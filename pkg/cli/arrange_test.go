@@ -25,7 +25,7 @@ import (
 func arrangeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"role": cmdRole, "roleis": cmdRoleIs, "alice": cmdAlice, "faster": cmdFaster, "sent": cmdSent,
-		"submit": cmdSubmit, "consolelife": cmdConsoleLife, "nosecrets": cmdNoSecrets, "revoke": cmdRevoke, "seed": cmdSeed,
+		"submit": cmdSubmit, "consolelife": cmdConsoleLife, "nosecrets": cmdNoSecrets, "revoke": cmdRevoke, "bob": cmdBob, "seed": cmdSeed,
 	}
 }
 
@@ -103,6 +103,20 @@ func cmdAlice(ts *testscript.TestScript, _ bool, args []string) {
 	default:
 		ts.Fatalf("usage: alice allow|deny ACTION...")
 	}
+}
+
+// bob [deny ACTION...] makes another user, with a device and a role Bobs, who may not
+// do these; $BOB_ID and $BOB_SECRET are the key.
+func cmdBob(ts *testscript.TestScript, _ bool, args []string) {
+	sim := awsOf(ts).sim
+	bob := sim.AddUser(account, "bob")
+	bob.AddMFA("bob")
+	if len(args) > 1 && args[0] == "deny" {
+		bob.Deny(args[1:]...)
+	}
+	sim.AddRole(awssim.Role{Account: "222222222222", Name: "Bobs", Principals: []string{bob.ARN}, RequireMFA: true})
+	ts.Setenv("BOB_ID", bob.AccessKeyID)
+	ts.Setenv("BOB_SECRET", bob.SecretAccessKey)
 }
 
 // revoke has AWS refuse alice's sessions, and the roles assumed with them.

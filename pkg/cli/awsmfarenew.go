@@ -102,14 +102,19 @@ func (r *awsMFARun) code(ctx context.Context, device string, seconds int) (creds
 	return creds.NewSecret(text), nil
 }
 
-// sessionName is that of the arguments, or the user's login name, which Python's
-// getpass.getuser looks for in these places.
+// sessionName is that of the arguments, or the user's login name.
 func (r *awsMFARun) sessionName() string {
 	if r.o.SessionName != "" {
 		return r.o.SessionName
 	}
+	return r.loginName()
+}
+
+// loginName is the user's, which Python's getpass.getuser, and with it aws-mfa, looks
+// for in these places.
+func (a *app) loginName() string {
 	for _, name := range []string{"LOGNAME", "USER", "LNAME", "USERNAME"} {
-		if v := r.getenv(name); v != "" {
+		if v := a.getenv(name); v != "" {
 			return v
 		}
 	}

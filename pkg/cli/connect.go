@@ -82,6 +82,9 @@ func (a *app) daemonStatus(ctx context.Context) (*localapi.Client, localapi.Stat
 	}
 	c := client()
 	st, err := answers(ctx, c)
+	if failed := failing(c, err); failed != nil {
+		return nil, st, failed
+	}
 	if creds.CodeOf(err) != creds.CodeDaemonDown { // a daemon that is just dying counts as none
 		return c, st, err
 	}
@@ -104,6 +107,9 @@ func (a *app) daemonStatus(ctx context.Context) (*localapi.Client, localapi.Stat
 		if st, err = answers(ctx, c); err == nil {
 			return c, st, nil
 		}
+		if failed := failing(c, err); failed != nil {
+			return nil, st, failed
+		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	return nil, st, &creds.Error{Code: creds.CodeDaemonDown, Op: "the daemon was started but does not answer",
@@ -123,6 +129,21 @@ func answers(ctx context.Context, c *localapi.Client) (st localapi.Status, err e
 		Hint: "see mfad daemon, which names its process; end that, and try again"})
 	defer cancel()
 	return st, c.Do(ctx, "/v1/status", nil, &st)
+}
+
+// failing tells a service that does not start from a daemon that hangs, where one did
+// not answer in time: the service manager listens, and no daemon has come. Nil: it is
+// something else.
+func failing(c *localapi.Client, err error) error {
+	if creds.CodeOf(err) == creds.CodeTimeout && slices.ContainsFunc(c.Sockets, unheld) {
+		return notStarting()
+	}
+	return nil
+}
+
+// notStarting is the error of a service that does not start.
+func notStarting() error {
+	return &creds.Error{Code: creds.CodeDaemonDown, Op: "the service does not start", Hint: "run: mfad service logs"}
 }
 
 // answerLimit is how long a daemon may take to say how things are. Right after
@@ -149,6 +170,9 @@ func (a *app) start(ctx context.Context, p daemon.Paths) (started bool, err erro
 	if a.startService(ctx) {
 		return true, nil
 	}
+	if command := a.startsService(); command != nil && unheld(p.Socket) {
+		return false, notStarting() // one without it would find its socket taken
+	}
 	return a.spawn(p)
 }
 
@@ -170,13 +194,16 @@ func (a *app) startService(ctx context.Context) bool {
 	return true
 }
 
+// elsewhere are the variables that lead to another daemon than the service's.
+var elsewhere = [...]string{"MFAD_CONFIG", "MFAD_STATE_DIR", "MFAD_SOCKET"}
+
 // startsService is the command that starts the service, if one is installed and
 // would be the daemon that this process wants; else nil.
 func (a *app) startsService() []string {
 	if a.config != "" {
 		return nil
 	}
-	for _, v := range []string{"MFAD_CONFIG", "MFAD_STATE_DIR", "MFAD_SOCKET"} {
+	for _, v := range elsewhere {
 		if a.getenv(v) != "" {
 			return nil
 		}

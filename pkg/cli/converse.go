@@ -78,11 +78,12 @@ func (k *asker) ask(ctx context.Context, q mfa.Question) error {
 		fmt.Fprintf(t.file, "mfad: %s\n", q.Reason)
 	}
 	for {
-		code, err := t.line(ctx, questionText(q))
+		text, err := t.line(ctx, questionText(q))
 		if err != nil {
 			return err
 		}
-		if err := mfa.CheckCode(code); err != nil {
+		code, err := mfa.ParseCode(text)
+		if err != nil {
 			if code != "" {
 				fmt.Fprintf(t.file, "mfad: %v\n", err)
 			}

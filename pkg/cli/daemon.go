@@ -22,7 +22,8 @@ import (
 )
 
 func (a *app) daemonCommand() *cobra.Command {
-	return &cobra.Command{
+	asService := false
+	c := &cobra.Command{
 		Use:   "daemon",
 		Short: "Run the daemon in the foreground",
 		Long: `Run the daemon in the foreground. Other commands start it when they need it; run
@@ -30,14 +31,24 @@ it yourself to see its log, and "mfad service install" to have it kept running. 
 second one exits with status 0 and names the first. SIGHUP has it read its config
 again where no terminal belongs to it.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context(), asService) },
 	}
+	// For service managers that do not say who they are.
+	c.Flags().BoolVar(&asService, service.Flag, false, "run as a service, and write to the log in the state folder")
+	_ = c.Flags().MarkHidden(service.Flag) // it is there
+	return c
 }
 
-func (a *app) runDaemon(ctx context.Context) error {
+// runDaemon runs the daemon. asService: a service manager said so by a flag.
+func (a *app) runDaemon(ctx context.Context, asService bool) error {
 	harden()
 	handed, err := service.Receive()
 	closeInherited(0) // what was received closes on exec
+	p, noPaths := a.paths()
+	handed.Supervised = handed.Supervised || asService
+	if handed.Supervised && noPaths == nil && (asService || isNull(os.Stderr)) {
+		a.logToFile(p) // before anything that can fail: it is started again and again, and nobody else hears why
+	}
 	if err != nil {
 		return &creds.Error{Code: creds.CodeInternal, Op: "take the socket that the service manager opened",
 			Hint: "run: mfad service install", Err: err}
@@ -46,14 +57,10 @@ func (a *app) runDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.paths()
-	if err != nil {
-		return err
+	if noPaths != nil {
+		return noPaths
 	}
 	dropCredentials()
-	if handed.Supervised {
-		a.logToFile(p)
-	}
 	debug.SetGCPercent(50) // it works for milliseconds and rests for minutes: memory is what it costs
 	level := slog.LevelInfo
 	if a.verbose {
@@ -132,14 +139,14 @@ func endDaemon(ctx context.Context, dir state.Dir, pid int) error {
 		// written its number over its predecessor's.
 		if held.PID == pid && pid > 0 && pid != asked {
 			if p, err := os.FindProcess(pid); err == nil {
-				_ = p.Signal(syscall.SIGTERM) // it may have ended since
+				_ = terminate(p) // it may have ended since
 			}
 			asked = pid
 		}
 		pid = held.PID
 	}
 	return &creds.Error{Code: creds.CodeTimeout, Op: "a daemon that does not belong to the service does not end, process " + strconv.Itoa(pid),
-		Hint: "kill -9 " + strconv.Itoa(pid)}
+		Hint: killCommand(pid)}
 }
 
 // hangups gives the signals on which a daemon reads its config again, as one does
@@ -156,9 +163,6 @@ func hangups() <-chan os.Signal {
 // logToFile has a daemon write to the log in the state folder whose service manager
 // gave it nowhere to write, as systemd does where there is no journal.
 func (a *app) logToFile(p daemon.Paths) {
-	if !isNull(os.Stderr) {
-		return
-	}
 	dir := state.Dir(p.State)
 	if dir.Ensure() != nil {
 		return // told by whoever needs it

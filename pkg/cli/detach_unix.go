@@ -18,6 +18,12 @@ import (
 // detach has a process outlive the terminal it was started from.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
+// terminate asks a process to end.
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+// killCommand ends a process that does not do what it is asked.
+func killCommand(pid int) string { return "kill -9 " + strconv.Itoa(pid) }
+
 // closeInherited closes what a process that stays was left open by whoever started
 // it, but for the first descriptors from 3 up: a shell's lock would stay locked,
 // and a pipe would never end. All that this process opens itself closes on exec,
@@ -80,9 +86,12 @@ func holdSocket(socket string) (release func(), err error) {
 // unheld tells whether a socket is a service manager's at which no daemon answers:
 // connecting would start one.
 func unheld(socket string) bool {
+	if _, err := os.Lstat(socket); err != nil {
+		return false // nobody listens; the lock stays where a service manager stopped
+	}
 	f, err := os.Open(service.SocketLock(socket))
 	if err != nil {
-		return false // it is the daemon's own, or its daemon has never run
+		return false // it is the daemon's own
 	}
 	defer f.Close()
 	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil

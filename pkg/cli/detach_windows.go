@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/windows"
@@ -11,6 +13,13 @@ import (
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP}
 }
+
+// terminate ends a process, which cannot be asked to here. What it holds lies in its
+// folder.
+func terminate(p *os.Process) error { return p.Kill() }
+
+// killCommand ends a process.
+func killCommand(pid int) string { return "taskkill /PID " + strconv.Itoa(pid) + " /F" }
 
 // closeInherited has nothing to do: no process gets more handles than it is to.
 func closeInherited(int) {}

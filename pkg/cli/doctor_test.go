@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,26 @@ func TestRegions(t *testing.T) {
 	}
 	if got := regionsOf(c, "b"); len(got) != 1 || got[0] != "us-east-1" {
 		t.Errorf("of b: %v", got)
+	}
+	const chain = "[identity i]\nmfa_serial = arn:aws:iam::111111111111:mfa/a\nregion = eu-north-1\n" +
+		"[identity far]\nmfa_serial = arn:aws:iam::111111111111:mfa/b\nregion = sa-east-1\n" +
+		"[profile base]\nidentity = i\nrole_arn = arn:aws:iam::222222222222:role/A\nregion = eu-west-1\n" +
+		"[profile end]\nsource_profile = base\nrole_arn = arn:aws:iam::333333333333:role/B\nregion = eu-west-2\n"
+	if err := os.WriteFile(path, []byte(chain), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	chained, err := profile.Load(path, profile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{
+		"end":  {"eu-west-2", "eu-west-1", "eu-north-1"},
+		"base": {"eu-west-1", "eu-north-1"},
+		"":     {"eu-west-1", "eu-west-2", "eu-north-1", "sa-east-1"},
+	} {
+		if got := regionsOf(chained, name); !slices.Equal(got, want) {
+			t.Errorf("regionsOf(%q) = %v, want %v", name, got, want)
+		}
 	}
 	f := a.filesOf(c, nil, daemon.Paths{AWSCredentials: "/a", AWSConfig: "/b"})
 	if f.Credentials != "/a" || f.Config != "/b" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mfad/mfad/pkg/awsapi"
@@ -103,17 +104,30 @@ func (a *app) lookAround(ctx context.Context, name string) (doctor.Picture, erro
 // lookDaemon asks the daemon, if there is one, and starts none.
 func (a *app) lookDaemon(ctx context.Context, paths daemon.Paths) doctor.Daemon {
 	d := doctor.Daemon{Autostart: a.getenv("MFAD_AUTOSTART") != "0"}
-	c := a.client()
-	c.Mismatch = nil // told by a check
 	hung := &creds.Error{Code: creds.CodeTimeout, Op: "it runs but does not answer", Hint: "mfad daemon names its process: end that, and try again"}
 	asking, cancel := context.WithTimeoutCause(ctx, lookDaemon, hung)
 	defer cancel()
+	c := bounded(asking, lookFiles, nil, func(context.Context) *localapi.Client { return a.client() })
+	if c == nil {
+		d.Err = slow("looking for the daemon's socket")
+		return d
+	}
+	c.Mismatch = nil // told by a check
 	var st localapi.Status
 	if d.Err = c.Do(asking, "/v1/status", nil, &st); d.Err == nil {
 		d.Status = &st
 		return d
 	}
-	dir := state.Dir(paths.State)
+	if creds.CodeOf(d.Err) != creds.CodeDaemonDown {
+		return d // one is there, and what was left behind tells nothing of it
+	}
+	late := d
+	late.Err = slow("looking at " + paths.State)
+	return bounded(asking, lookFiles, late, func(context.Context) doctor.Daemon { return leftBehind(d, state.Dir(paths.State)) })
+}
+
+// leftBehind adds what the state folder tells of a daemon that is not reached.
+func leftBehind(d doctor.Daemon, dir state.Dir) doctor.Daemon {
 	if pid := dir.Holder(); pid > 0 && alive(pid) {
 		d.Holder = pid
 	}
@@ -121,15 +135,20 @@ func (a *app) lookDaemon(ctx context.Context, paths daemon.Paths) doctor.Daemon 
 	return d
 }
 
-// lastWords gives the error with which the log of a daemon ends, if it does.
+// lastWords gives the error with which the log of a daemon ends, if it does. What is
+// no regular file is no log, and is not waited for.
 func lastWords(path string) (words, hint string) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", ""
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return "", ""
+	}
 	const tail = 4096
-	if info, err := f.Stat(); err == nil && info.Size() > tail {
+	if info.Size() > tail {
 		_, _ = f.Seek(-tail, 2) // else the whole of it is read, and bounded
 	}
 	b := make([]byte, tail)
@@ -207,7 +226,9 @@ func (a *app) lookAWS(ctx context.Context, c *profile.Config, name string) []doc
 	return found
 }
 
-// regionsOf gives the regions in which calls are made, the first few; never none.
+// regionsOf gives the regions in which calls are made, the first few; never none. Of
+// one profile, calls are made for those that it is assumed from too, and for the
+// session of its identity.
 func regionsOf(c *profile.Config, name string) []string {
 	var regions []string
 	add := func(region string) {
@@ -215,9 +236,21 @@ func regionsOf(c *profile.Config, name string) []string {
 			regions = append(regions, region)
 		}
 	}
-	for _, p := range c.ProfileNames() {
-		if name == "" || p == name {
+	var identities []string
+	if name == "" {
+		identities = c.IdentityNames()
+		for _, p := range c.ProfileNames() {
 			add(c.Region(c.Profiles[p]))
+		}
+	} else if p := c.Profiles[name]; p != nil {
+		identities = []string{p.Identity}
+		for ; p != nil; p = p.Source {
+			add(c.Region(p))
+		}
+	}
+	for _, id := range identities {
+		if i := c.Identities[id]; i != nil && i.Type == profile.TypeKey { // others have no session
+			add(c.Region(&profile.Profile{Identity: id}))
 		}
 	}
 	if len(regions) == 0 {

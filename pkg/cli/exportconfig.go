@@ -3,11 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mfad/mfad/pkg/audit"
 	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/daemon"
@@ -97,13 +100,17 @@ func (r *exportConfigRun) run(ctx context.Context) error {
 
 // plan finds out what the files hold without mfad, and what is missing then.
 func (r *exportConfigRun) plan(ctx context.Context) error {
-	now := r.found.Leave(r.config)
+	dead, err := r.deadKeys()
+	if err != nil {
+		return err
+	}
+	now := r.found.Leave(r.config, dead)
 	without, err := r.files.PreviewRelease(ctx, credfile.Release{Profiles: now.Profiles, Names: now.Names})
 	if err != nil {
 		return err
 	}
 	r.found = setup.Scan(setup.File{Path: without.Credentials.Path, Text: without.Credentials.New}, setup.File{Path: without.Config.Path, Text: without.Config.New})
-	r.leaving = r.found.Leave(r.config)
+	r.leaving = r.found.Leave(r.config, dead)
 	return nil
 }
 
@@ -113,16 +120,37 @@ func (r *exportConfigRun) release() credfile.Release {
 
 // homes are the sections into which keys go.
 func (r *exportConfigRun) homes() []setup.Home {
-	return slices.DeleteFunc(slices.Clone(r.leaving.Homes), func(h setup.Home) bool { return h.Present })
+	return slices.DeleteFunc(slices.Clone(r.leaving.Homes), func(h setup.Home) bool { return h.KeyID != "" && !h.Dead })
+}
+
+// deadKeys are the ids of the keys that mfad has deleted, as its record of calls
+// has them.
+func (r *exportConfigRun) deadKeys() (map[string]bool, error) {
+	records, _, err := audit.Read(filepath.Join(r.where.State, audit.FileName), audit.Filter{Action: "DeleteAccessKey"})
+	dead := map[string]bool{}
+	for _, c := range records {
+		if c.Outcome == audit.OK && c.KeyID != "" {
+			dead[c.KeyID] = true
+		}
+	}
+	return dead, err
 }
 
 // placeholders stand for the keys, which are not read before somebody agreed.
 func (r *exportConfigRun) placeholders() []credfile.LongTerm {
 	var keys []credfile.LongTerm
 	for _, h := range r.homes() {
-		keys = append(keys, credfile.LongTerm{Name: h.Section, Key: creds.Credentials{AccessKeyID: "AKIA****", SecretAccessKey: creds.NewSecret("****")}})
+		keys = append(keys, credfile.LongTerm{Name: h.Section, Key: creds.Credentials{AccessKeyID: "AKIA****", SecretAccessKey: creds.NewSecret("****")}, Replaces: replaced(h)})
 	}
 	return keys
+}
+
+// replaced is the id of the key that gives way; empty: none does.
+func replaced(h setup.Home) string {
+	if !h.Dead {
+		return ""
+	}
+	return h.KeyID
 }
 
 func (r *exportConfigRun) diff(ctx context.Context, release credfile.Release) (string, error) {
@@ -141,10 +169,19 @@ func (r *exportConfigRun) tell() {
 	if len(r.leaving.Profiles) > 0 {
 		r.note("these leave mfad's config, %s: %s", r.where.Config, strings.Join(r.leaving.Profiles, ", "))
 	}
-	for _, h := range r.homes() {
-		if !r.told.keys {
+	if r.told.keys {
+		return // which are compared
+	}
+	for _, h := range r.leaving.Homes {
+		hint := "add --with-keys, or run: aws configure --profile " + h.Section
+		switch {
+		case h.Dead:
+			r.complain("the key "+shortKey(h.KeyID)+" in ["+h.Section+"] was rotated away, and AWS has it no more; "+h.Identity+"'s is in mfad's keyring", hint)
+		case h.KeyID != "" && h.Guessed:
+			r.complain("["+h.Section+"] holds the key "+shortKey(h.KeyID)+", of which is not known that it is "+h.Identity+"'s", "compare it, or add --with-keys, which does")
+		case h.KeyID == "":
 			r.complain("the key of "+h.Identity+" stays in mfad's keyring, and AWS's tools look for it in ["+h.Section+"] of "+r.where.AWSCredentials,
-				"add --with-keys, or run: aws configure --profile "+h.Section)
+				hint)
 		}
 	}
 }
@@ -152,7 +189,7 @@ func (r *exportConfigRun) tell() {
 // leave carries it out: keys first, so that no line names one that is not there,
 // and mfad's config last, which knows what a second run needs.
 func (r *exportConfigRun) leave(ctx context.Context, release credfile.Release) error {
-	if len(release.Keys) > 0 {
+	if r.told.keys && len(r.leaving.Homes) > 0 {
 		var err error
 		if release.Keys, err = r.keys(ctx); err != nil {
 			return err
@@ -193,25 +230,46 @@ func (r *exportConfigRun) keys(ctx context.Context) ([]credfile.LongTerm, error)
 			}
 		}
 	}
-	place := daemon.KeyringPlace{Store: r.keyring, Kind: orElse(r.config.Defaults.Keyring, r.getenv("MFAD_KEYRING")), StateDir: r.where.State,
-		Passphrase: func() (creds.Secret, error) {
-			if p, err := keyring.Passphrase(keyring.ProcessEnvironment()); err != nil || !p.IsZero() {
-				return p, err
-			}
-			return r.passphrase(ctx, false)
-		}}
-	homes := r.homes()
-	var names []string
-	for _, h := range homes {
-		names = append(names, h.Identity)
+	place := daemon.KeyringPlace{Store: r.keyring, Kind: orElse(r.config.Defaults.Keyring, r.getenv("MFAD_KEYRING")), StateDir: r.where.State, Passphrase: r.once(ctx)}
+	homes := r.leaving.Homes
+	keys, err := r.stored(ctx, place, homes)
+	if creds.CodeOf(err) == creds.CodeKeyNotFound { // which matters only where one is to be written
+		homes = r.homes()
+		keys, err = r.stored(ctx, place, homes)
 	}
-	keys, err := daemon.StoredKeys(ctx, place, names)
 	if err != nil {
 		return nil, err
 	}
 	var found []credfile.LongTerm
 	for i, h := range homes {
-		found = append(found, credfile.LongTerm{Name: h.Section, Key: keys[i]})
+		switch {
+		case h.KeyID == "" || h.Dead:
+			found = append(found, credfile.LongTerm{Name: h.Section, Key: keys[i], Replaces: replaced(h)})
+		case h.KeyID != keys[i].AccessKeyID:
+			return nil, &creds.Error{Code: creds.CodeConflict, Op: fmt.Sprintf("[%s] holds the key %s, and the key of identity %s is %s", h.Section, shortKey(h.KeyID), h.Identity, shortKey(keys[i].AccessKeyID)),
+				Hint: "rename the section, or take the key out of it, and run the command again"}
+		}
 	}
 	return found, nil
+}
+
+func (r *exportConfigRun) stored(ctx context.Context, place daemon.KeyringPlace, homes []setup.Home) ([]creds.Credentials, error) {
+	if len(homes) == 0 {
+		return nil, nil
+	}
+	var names []string
+	for _, h := range homes {
+		names = append(names, h.Identity)
+	}
+	return daemon.StoredKeys(ctx, place, names)
+}
+
+// once gives the passphrase, which is asked for once.
+func (r *exportConfigRun) once(ctx context.Context) func() (creds.Secret, error) {
+	return sync.OnceValues(func() (creds.Secret, error) {
+		if p, err := keyring.Passphrase(keyring.ProcessEnvironment()); err != nil || !p.IsZero() {
+			return p, err
+		}
+		return r.passphrase(ctx, false)
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mfad/mfad/pkg/awsapi"
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/daemon"
+	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/setup"
 )
@@ -109,15 +110,19 @@ func (r *importRun) inspectKey(ctx context.Context) (err error) {
 	if o.Key.Device == "" && r.source == fromAWSMFA {
 		o.Key.Device = r.getenv("MFA_DEVICE") // as aws-mfa does
 	}
-	s.flags.identity, s.flags.serial = "", ""
+	s.flags.identity, s.flags.serial, s.looseFlag = "", "", false
 	for _, n := range r.told.names {
 		if section, name, _ := strings.Cut(n, "="); section == o.Key.Profile || section == o.Key.Base {
 			s.flags.identity = name
 		}
 	}
 	for _, n := range r.told.serials {
-		if section, serial, ok := strings.Cut(n, "="); !ok || section == o.Key.Profile || section == o.Key.Base {
-			s.flags.serial = orElse(serial, section)
+		section, serial, ok := strings.Cut(n, "=")
+		switch {
+		case ok && (section == o.Key.Profile || section == o.Key.Base):
+			s.flags.serial, s.looseFlag = serial, false
+		case !ok && s.flags.serial == "":
+			s.flags.serial, s.looseFlag = section, true
 		}
 	}
 	if err := s.inspect(ctx); err != nil {
@@ -225,6 +230,9 @@ func (r *importRun) remember(a setup.Answers) {
 	c.Identities, c.Profiles = maps.Clone(c.Identities), maps.Clone(c.Profiles)
 	if c.Identities[a.Identity] == nil {
 		c.Identities[a.Identity] = &profile.Identity{Name: a.Identity, MFASerial: a.Serial}
+	}
+	if a.Origin.User != "" {
+		r.learnUsers(localapi.Status{Identities: []localapi.IdentityStatus{{Name: a.Identity, UserARN: &a.Origin.User}}})
 	}
 	for _, p := range a.Profiles {
 		c.Profiles[p.Profile] = &profile.Profile{Name: p.Profile, Identity: a.Identity, RoleARN: p.RoleARN}

@@ -43,8 +43,11 @@ func (v *vault) run(ctx context.Context, args ...string) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		command := "aws-vault " + strings.Join(args, " ")
-		return nil, &creds.Error{Code: creds.CodeKeyringFailed, Op: "run " + command, Hint: "run that yourself to see why", Err: err}
+		hint := "run that yourself to see why"
+		if args[0] == "export" {
+			hint += olderVault(args[len(args)-1])
+		}
+		return nil, &creds.Error{Code: creds.CodeKeyringFailed, Op: "run aws-vault " + strings.Join(args, " "), Hint: hint, Err: err}
 	}
 	return out.Bytes(), nil
 }
@@ -64,6 +67,13 @@ func (v *vault) list(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// olderVault is the way out for who has an aws-vault before 7.0, which brought the
+// command export (https://github.com/99designs/aws-vault/releases/tag/v7.0.0).
+func olderVault(name string) string {
+	return "; aws-vault before 7.0 has no export: update it, or run: AWS_CONFIG_FILE=" + os.DevNull +
+		" aws-vault exec --no-session " + name + " -- mfad identity add " + name + " --from-env"
+}
+
 // export gives a long-term key. It has the form of credential_process.
 func (v *vault) export(ctx context.Context, name string) (creds.Credentials, error) {
 	out, err := v.run(ctx, "export", "--no-session", "--format=json", "--", name)
@@ -72,7 +82,7 @@ func (v *vault) export(ctx context.Context, name string) (creds.Credentials, err
 	}
 	var answer struct{ AccessKeyId, SecretAccessKey, SessionToken string }
 	if json.Unmarshal(out, &answer) != nil {
-		return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyringFailed, Op: "aws-vault did not print a key for " + name, Hint: "run: aws-vault --version; 6.0 and later print JSON"}
+		return creds.Credentials{}, &creds.Error{Code: creds.CodeKeyringFailed, Op: "aws-vault did not print a key for " + name, Hint: "see: aws-vault --version" + olderVault(name)}
 	}
 	if answer.SessionToken != "" {
 		return creds.Credentials{}, &creds.Error{Code: creds.CodeUsage, Op: "aws-vault gave temporary credentials for " + name + ", and not the key that it keeps",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 	"github.com/mfad/mfad/pkg/doctor"
 	"github.com/mfad/mfad/pkg/inifile"
 	"github.com/mfad/mfad/pkg/localapi"
-	"github.com/mfad/mfad/pkg/profile"
 )
 
 func (a *app) identityRotateCommand() *cobra.Command {
@@ -31,8 +31,8 @@ once all still works. It is done as the MFA session: where none lives a code is
 asked for. What is cut off, by a crash or else, the daemon finishes by itself.
 
 The old key stops working everywhere, on other machines and in other tools too.
-Where AWS or this machine's credentials file shows that something else uses it,
-you are asked first; without a terminal --yes is needed then.`,
+Where AWS or AWS's files on this machine show that something else uses it, you are
+asked first; without a terminal --yes is needed then.`,
 		Example: "  mfad identity rotate corp --dry-run\n  mfad identity rotate corp\n  oathtool --totp -b SEED | mfad identity rotate corp --code - --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,7 +58,7 @@ you are asked first; without a terminal --yes is needed then.`,
 
 // rotate looks first, warns, and then has the key replaced.
 func (a *app) rotate(ctx context.Context, r localapi.RotateRequest, yes bool) error {
-	c, _, err := a.daemonStatus(ctx)
+	c, st, err := a.daemonStatus(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,13 +68,14 @@ func (a *app) rotate(ctx context.Context, r localapi.RotateRequest, yes bool) er
 	if err := a.converse(ctx, c, "/v1/identities/rotate", look, &plan); err != nil {
 		return err
 	}
+	holders := stillHold(plan.OldKey, st.Daemon.Credentials, st.Daemon.AWSConfig)
 	if plan.Note != "" {
 		a.note("%s", plan.Note)
 	}
 	if dry {
-		return a.printRotatePlan(plan, r)
+		return a.printRotatePlan(plan, r, holders)
 	}
-	if err := a.warnOfRotation(ctx, plan, r.KeepOld, yes); err != nil {
+	if err := a.warnOfRotation(ctx, plan, holders, keeps(plan, r), yes); err != nil {
 		return err
 	}
 	r.Code = "" // it was spent, or was not needed
@@ -95,7 +96,7 @@ func (a *app) rotate(ctx context.Context, r localapi.RotateRequest, yes bool) er
 
 // warnOfRotation says what stops working, and asks where something else is known to
 // use the key.
-func (a *app) warnOfRotation(ctx context.Context, plan localapi.RotateAnswer, keep, yes bool) error {
+func (a *app) warnOfRotation(ctx context.Context, plan localapi.RotateAnswer, holders []string, keep, yes bool) error {
 	end := "it is deleted"
 	if keep {
 		end = "it becomes inactive"
@@ -107,7 +108,7 @@ func (a *app) warnOfRotation(ctx context.Context, plan localapi.RotateAnswer, ke
 			users = append(users, "something other than mfad used it: "+lastUsed(k))
 		}
 	}
-	for _, where := range a.stillHolds(plan.OldKey) {
+	for _, where := range holders {
 		users = append(users, where+" holds it too")
 	}
 	for _, u := range users {
@@ -134,34 +135,41 @@ func (a *app) warnOfRotation(ctx context.Context, plan localapi.RotateAnswer, ke
 	return nil
 }
 
-// stillHolds names the sections of the shared credentials file that hold a key. A
-// file that cannot be read holds none.
-func (a *app) stillHolds(id string) (sections []string) {
-	path, _, err := profile.AWSFiles(a.getenv, a.home)
-	if err != nil {
-		return nil
-	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	f := inifile.Scan(src)
-	for _, s := range f.Sections {
-		if l, ok := s.Option("aws_access_key_id"); ok && f.Value(l) == id {
-			sections = append(sections, "["+s.Name+"] in "+path)
+// keeps tells whether the old key is left inactive: a rotation whose new key is there
+// may have been begun so.
+func keeps(plan localapi.RotateAnswer, r localapi.RotateRequest) bool {
+	o := plan.Rotation
+	return r.KeepOld || o != nil && o.KeepOld && (o.Step == localapi.RotationCreated || o.Step == localapi.RotationSwitched)
+}
+
+// stillHold names the sections of AWS's files, which are the daemon's, that hold a
+// key. A file that cannot be read holds none.
+func stillHold(id string, files ...string) (sections []string) {
+	slices.Sort(files)
+	for _, path := range slices.Compact(files) {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		f := inifile.Scan(src)
+		for _, s := range f.Sections {
+			if l, ok := s.Option("aws_access_key_id"); ok && f.Value(l) == id {
+				sections = append(sections, "["+s.Name+"] in "+path)
+			}
 		}
 	}
 	return sections
 }
 
 // printRotatePlan shows the user's keys and what would be done.
-func (a *app) printRotatePlan(plan localapi.RotateAnswer, r localapi.RotateRequest) error {
+func (a *app) printRotatePlan(plan localapi.RotateAnswer, r localapi.RotateRequest, holders []string) error {
 	if a.json {
 		return a.printJSON(plan)
 	}
 	now := time.Now()
 	rows := [][]string{{"KEY", "STATE", "AGE", "USED BY", "LAST USED"}}
-	room := len(plan.Keys) < 2
+	open := plan.Rotation != nil
+	room := open || len(plan.Keys) < 2
 	for _, k := range plan.Keys {
 		state, age, by := "inactive", "-", "-"
 		if k.Active {
@@ -175,26 +183,49 @@ func (a *app) printRotatePlan(plan localapi.RotateAnswer, r localapi.RotateReque
 			by = plan.Name + ", and others"
 		case k.InUse:
 			by = plan.Name
-		case r.DeleteInactive && !k.Active:
+		case !open && r.DeleteInactive && !k.Active:
 			by, room = "to be deleted", true
 		}
 		rows = append(rows, []string{k.ID, state, age, by, lastUsed(k)})
 	}
 	writeTable(a.out, rows)
-	end := "deleted"
-	if r.KeepOld {
-		end = "kept, inactive"
-	}
 	fmt.Fprintln(a.out)
 	if !room {
 		fmt.Fprintln(a.out, "AWS gives no third key: one of the two has to go first (an inactive one: --delete-inactive)")
 		return nil
 	}
-	fmt.Fprintf(a.out, "a new key would be made and put in use, and %s deactivated and then %s; nothing was changed\n", plan.OldKey, end)
-	for _, where := range a.stillHolds(plan.OldKey) {
+	fmt.Fprintln(a.out, planText(plan, keeps(plan, r))+"; nothing was changed")
+	for _, where := range holders {
 		fmt.Fprintf(a.out, "%s holds it too, and stops working\n", where)
 	}
 	return nil
+}
+
+// planText says what would be done.
+func planText(plan localapi.RotateAnswer, keep bool) string {
+	end := "deactivated and then deleted"
+	if keep {
+		end = "deactivated and then kept, inactive"
+	}
+	begin := "a new key would be made and put in use, and " + plan.OldKey + " " + end
+	o := plan.Rotation
+	if o == nil {
+		return begin
+	}
+	rest := ""
+	switch o.Step {
+	case localapi.RotationCreating:
+		rest = "a key whose secret was lost would be deleted, if there is one; then " + begin
+	case localapi.RotationCreated:
+		rest = "the new key " + o.Other + " would be put in use, and " + plan.OldKey + " " + end
+	case localapi.RotationSwitched:
+		rest = plan.OldKey + " would be " + end
+	case localapi.RotationUndoing:
+		rest = "the key " + o.Other + ", which is not in use, would be deleted; then " + begin
+	default:
+		rest = "it stands at " + o.Step
+	}
+	return "would finish the rotation: " + rest
 }
 
 // lastUsed is a key's last use in words.

@@ -91,6 +91,9 @@ func (a *app) serviceDoes(f *serviceFlags, name, short, long string, do func(sup
 			if name == "install" {
 				a.afterInstall(cmd.Context(), o)
 			}
+			if !f.dryRun && (name == "install" || name == "restart") {
+				a.tellLocked(cmd.Context())
+			}
 			return nil
 		},
 	}
@@ -109,7 +112,7 @@ func newSupervisor(o service.Options) supervisor {
 
 // serviceOptions say for whom, and with which program, the service is.
 func (a *app) serviceOptions(f serviceFlags) (service.Options, error) {
-	p, err := a.paths()
+	p, err := a.servicePaths()
 	if err != nil {
 		return service.Options{}, err
 	}
@@ -125,6 +128,31 @@ func (a *app) serviceOptions(f serviceFlags) (service.Options, error) {
 	}
 	o.Yield = func(ctx context.Context) error { return a.endOther(ctx, state.Dir(p.State), f.dryRun) }
 	return o, nil
+}
+
+// servicePaths is paths as the service finds them, which does not see what leads this
+// shell to another daemon.
+func (a *app) servicePaths() (daemon.Paths, error) { return a.asService().paths() }
+
+// asService looks for what the service has.
+func (a *app) asService() *app {
+	return &app{home: a.home, getenv: func(v string) string {
+		if slices.Contains(elsewhere[:], v) {
+			return ""
+		}
+		return a.getenv(v)
+	}}
+}
+
+// tellLocked says that a daemon which was started anew wants its passphrase again: the
+// last one's was in memory only. A daemon that does not answer yet tells it itself.
+func (a *app) tellLocked(ctx context.Context) {
+	c := a.asService().client()
+	c.Mismatch = nil
+	st, err := answers(ctx, c)
+	if e := st.Daemon.Keyring.Error; err == nil && e != nil && e.Code == creds.CodeKeyringLocked {
+		a.note("the keyring is locked again; run: mfad unlock")
+	}
 }
 
 // serviceProgram is how the service starts mfad: as credential_process does.
@@ -212,7 +240,7 @@ const agree = "set it in ~/.config/environment.d too: commands and the service h
 // that the service manager has too.
 func (a *app) unseen(has map[string]string) []string {
 	var set map[string]bool
-	if p, err := a.paths(); err == nil {
+	if p, err := a.servicePaths(); err == nil {
 		if c, err := profile.Load(p.Config, profile.Options{System: p.SystemConfig}); err == nil {
 			set = keysSet(c.Defaults)
 		}
@@ -248,7 +276,7 @@ func (a *app) serviceLogsCommand(f *serviceFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := a.paths()
+			p, err := a.servicePaths()
 			if err != nil {
 				return err
 			}

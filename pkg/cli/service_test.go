@@ -50,6 +50,21 @@ func TestVariablesThatAServiceDoesNotSee(t *testing.T) {
 	}
 }
 
+// TestFoldersOfTheService are not those that a shell names for another daemon.
+func TestFoldersOfTheService(t *testing.T) {
+	home := t.TempDir()
+	plain := &app{home: home, getenv: shellWith(nil)}
+	want, err := plain.paths()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(home, "other")
+	a := &app{home: home, getenv: shellWith(map[string]string{"MFAD_CONFIG": other, "MFAD_STATE_DIR": other, "MFAD_SOCKET": other})}
+	if got, err := a.servicePaths(); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
 // TestWhoStartsTheDaemon: the service, where one is enabled, its manager runs, and
 // the command does not want another daemon.
 func TestWhoStartsTheDaemon(t *testing.T) {
@@ -96,6 +111,9 @@ func TestASocketWithoutADaemon(t *testing.T) {
 		t.Skip("there are none")
 	}
 	socket := filepath.Join(t.TempDir(), "s")
+	if err := os.WriteFile(socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if unheld(socket) {
 		t.Error("a socket that no service manager opened is taken for one")
 	}
@@ -114,6 +132,12 @@ func TestASocketWithoutADaemon(t *testing.T) {
 	}
 	if _, err := os.Stat(service.SocketLock(socket)); err != nil {
 		t.Error(err)
+	}
+	if err := os.Remove(socket); err != nil {
+		t.Fatal(err)
+	}
+	if unheld(socket) {
+		t.Error("a lock that was left is taken for a socket")
 	}
 }
 

@@ -108,9 +108,12 @@ func (a *app) printService(s serviceStatus) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintln(a.out, inOneLine(fmt.Sprintf("%-10s ", name)+fmt.Sprintf(format, args...)))
 	}
-	if !s.Installed {
-		line("installed", "no%s; mfad service install", because(s.Detail))
-	} else {
+	switch {
+	case !s.Installed && s.Detail != nil: // there is something else to do first, which is told
+		line("installed", "no%s", because(s.Detail))
+	case !s.Installed:
+		line("installed", "no; mfad service install")
+	default:
 		what := *s.Unit
 		if s.Packaged {
 			what += ", for all users"

@@ -118,7 +118,9 @@ type setupRun struct {
 	batch   bool              // several keys, whose names are not asked for
 	planned []profile.Section // what the config gets for the keys before
 
-	otherKeys []string // identities of which the keyring has another key than was found
+	arns      map[string]string // the users of identities, as far as the daemon or AWS has told
+	looseFlag bool              // flags.serial was not given for this key in particular
+	otherKeys []string          // identities of which the keyring has another key than was found
 }
 
 func (s *setupRun) close() {
@@ -204,6 +206,7 @@ func (s *setupRun) look(ctx context.Context) (err error) {
 			return err
 		}
 		s.where.AWSCredentials, s.where.AWSConfig = st.Daemon.Credentials, st.Daemon.AWSConfig
+		s.learnUsers(st)
 	case creds.CodeOf(err) != creds.CodeDaemonDown:
 		return err
 	}
@@ -278,7 +281,7 @@ func (s *setupRun) agree(ctx context.Context, diff, question string) error {
 	fmt.Fprintf(s.tty.file, "\n%s\n", diff)
 	ok, err := s.yesNo(ctx, question, true)
 	if err == nil && !ok {
-		err = &creds.Error{Code: creds.CodeCancelled, Op: "nothing was changed"}
+		err = &creds.Error{Code: creds.CodeCancelled, Op: "nothing was changed", Hint: "run it again with other answers, or look first: mfad setup --dry-run"}
 	}
 	return err
 }

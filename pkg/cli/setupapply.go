@@ -52,6 +52,7 @@ func (s *setupRun) sameDaemon(ctx context.Context) (*localapi.Client, error) {
 	if st.Daemon.Credentials != s.where.AWSCredentials || st.Daemon.AWSConfig != s.where.AWSConfig {
 		return nil, &creds.Error{Code: creds.CodeConflict, Op: "the daemon writes other AWS files than were looked at", Hint: "run the command again"}
 	}
+	s.learnUsers(st)
 	return d, nil
 }
 
@@ -79,6 +80,9 @@ func (s *setupRun) storeKey(ctx context.Context, d *localapi.Client, plan *setup
 	if key.IsZero() {
 		return nil
 	}
+	if arn := s.arns[s.answers.Identity]; plan.Identity == nil && arn != "" && arn != s.answers.Origin.User {
+		return notTheirs(s.answers.Identity, arn, s.answers.Origin.User)
+	}
 	r := localapi.IdentityRequest{Name: s.answers.Identity, AccessKeyID: key.AccessKeyID, SecretAccessKey: key.SecretAccessKey.Reveal(), Again: true}
 	if plan.Identity != nil {
 		r.MFASerial, r.Region = s.answers.Serial, s.answers.Region
@@ -90,7 +94,13 @@ func (s *setupRun) storeKey(ctx context.Context, d *localapi.Client, plan *setup
 	if _, err = s.putIdentity(ctx, d, r); err != nil {
 		undo()
 	}
-	if plan.Identity == nil && creds.CodeOf(err) == creds.CodeConflict {
+	another := plan.Identity == nil && creds.CodeOf(err) == creds.CodeConflict
+	if another && s.arns[r.Name] == "" { // the keyring was not open yet
+		if st, err := answers(ctx, d); err == nil {
+			s.learnUsers(st)
+		}
+	}
+	if another && s.arns[r.Name] == s.answers.Origin.User {
 		s.note("the keyring has another key of identity %s, which stays; so does the one that was found", r.Name)
 		s.otherKeys = append(s.otherKeys, r.Name)
 		for _, claims := range [][]credfile.Claim{plan.Claims.Credentials, plan.Claims.Config} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mfad/mfad/pkg/creds"
 	"github.com/mfad/mfad/pkg/daemon"
+	"github.com/mfad/mfad/pkg/localapi"
 	"github.com/mfad/mfad/pkg/profile"
 	"github.com/mfad/mfad/pkg/setup"
 )
@@ -23,6 +24,22 @@ func (s *setupRun) ask(ctx context.Context, question, fallback string) (string, 
 	}
 	text, err := s.tty.line(ctx, question+": ")
 	return orElse(text, fallback), err
+}
+
+// askFor asks until the answer is a good one.
+func (s *setupRun) askFor(ctx context.Context, question, fallback string, check func(string) error) (string, error) {
+	for {
+		text, err := s.ask(ctx, question, fallback)
+		if err != nil {
+			return "", err
+		}
+		if err = check(text); err == nil {
+			return text, nil
+		}
+		if text != "" {
+			fmt.Fprintf(s.talk(), "mfad: %v\n", err)
+		}
+	}
 }
 
 func (s *setupRun) yesNo(ctx context.Context, question string, fallback bool) (bool, error) {
@@ -169,8 +186,16 @@ func (s *setupRun) inspect(ctx context.Context) error {
 	for _, f := range owner.FIDO {
 		s.note("%s is a FIDO device: AWS takes those in the console only", f)
 	}
-	o.Device = owner.Devices
-	if name := s.known(owner); name != "" {
+	o.Device, o.User = owner.Devices, owner.ARN
+	if s.looseFlag && owner.Hidden == nil && !slices.Contains(owner.Devices, s.flags.serial) {
+		s.flags.serial = "" // another user's
+	}
+	o.SessionName = s.awsMFASession(o.Key, owner)
+	name, err := s.known(owner)
+	if err != nil {
+		return err
+	}
+	if name != "" {
 		id := s.config.Identities[name]
 		o.Identity, s.answers.Identity, s.answers.Serial = name, name, id.MFASerial
 		return nil
@@ -181,9 +206,23 @@ func (s *setupRun) inspect(ctx context.Context) error {
 	o.Device = append(o.Device, s.answers.Serial)
 	s.answers.Identity = orElse(s.flags.identity, s.found.IdentityName(o.Key, owner.ARN, s.config))
 	if s.flags.identity == "" && s.asks() && !s.batch {
-		s.answers.Identity, err = s.ask(ctx, "a name for this user in mfad", s.answers.Identity)
+		s.answers.Identity, err = s.askFor(ctx, "a name for this user in mfad", s.answers.Identity, profile.CheckName)
 	}
 	return err
+}
+
+// awsMFASession is what aws-mfa calls a role session, where mfad would call it
+// otherwise: by the name of the login, and not of the IAM user.
+func (s *setupRun) awsMFASession(k setup.Key, owner daemon.Owner) string {
+	login := s.loginName()
+	switch {
+	case k.Role == "" || login == owner.ARN[strings.LastIndexByte(owner.ARN, '/')+1:]:
+		return ""
+	case !setup.IsSessionName(login):
+		s.note("%s: aws-mfa names its role session after the login, %q, which AWS does not take; mfad names it after the IAM user", orElse(k.Base, k.Profile), login)
+		return ""
+	}
+	return login
 }
 
 // stsRegion is where the key is tried: its partition follows from what is told
@@ -197,20 +236,53 @@ func (s *setupRun) stsRegion() string {
 }
 
 // known gives the identity of the config that is this user, empty if there is none.
-func (s *setupRun) known(owner daemon.Owner) string {
-	if s.flags.identity != "" {
-		if s.config.Identities[s.flags.identity] != nil {
-			return s.flags.identity
+func (s *setupRun) known(owner daemon.Owner) (string, error) {
+	if name := s.flags.identity; name != "" {
+		if s.config.Identities[name] == nil {
+			return "", nil
 		}
-		return ""
+		return name, s.sameUser(name, owner)
 	}
 	for _, name := range s.config.IdentityNames() {
 		serial := s.config.Identities[name].MFASerial
-		if serial != "" && (slices.Contains(owner.Devices, serial) || serial == s.flags.serial || owner.Hidden != nil && serial == s.toldDevice(owner)) {
-			return name
+		mine := slices.Contains(owner.Devices, serial) || serial == s.flags.serial || owner.Hidden != nil && serial == s.toldDevice(owner)
+		if serial != "" && mine && s.sameUser(name, owner) == nil {
+			return name, nil
 		}
 	}
-	return ""
+	return "", nil
+}
+
+// sameUser refuses an identity that is not this user's. A device has one user, so
+// that AWS's list of the user's tells too; where nobody tells, what the user or AWS's
+// files say of the device is believed until the daemon is there, which looks again.
+func (s *setupRun) sameUser(name string, owner daemon.Owner) error {
+	arn, serial := s.arns[name], s.config.Identities[name].MFASerial
+	switch {
+	case arn == owner.ARN:
+		return nil
+	case arn != "":
+		return notTheirs(name, arn, owner.ARN)
+	case serial != "" && slices.Contains(owner.Devices, serial), serial != "" && owner.Hidden != nil && serial == orElse(s.flags.serial, s.toldDevice(owner)):
+		return nil
+	}
+	return usage("choose another name; or run mfad status, which starts the daemon, and try again", "nothing tells that identity %s is %s's", name, owner.ARN)
+}
+
+func notTheirs(name, arn, owner string) error {
+	return usage("choose another name for it", "identity %s is %s's, this key is %s's", name, arn, owner)
+}
+
+// learnUsers notes whose keys the identities have.
+func (s *setupRun) learnUsers(st localapi.Status) {
+	if s.arns == nil {
+		s.arns = map[string]string{}
+	}
+	for _, id := range st.Identities {
+		if id.UserARN != nil && *id.UserARN != "" {
+			s.arns[id.Name] = *id.UserARN
+		}
+	}
 }
 
 // device chooses the MFA device.
@@ -241,12 +313,7 @@ func (s *setupRun) hiddenDevice(ctx context.Context, owner daemon.Owner, told st
 		return told, nil
 	}
 	s.note("%v", owner.Hidden)
-	for {
-		serial, err := s.ask(ctx, "the MFA device's ARN (console: IAM, Users, Security credentials)", told)
-		if err != nil || serial != "" {
-			return serial, err
-		}
-	}
+	return s.askFor(ctx, "the MFA device's ARN (console: IAM, Users, Security credentials)", told, profile.CheckDevice)
 }
 
 // toldDevice is the device that AWS's files name for the key, where AWS does not

@@ -185,7 +185,7 @@ func (s *setupRun) typeRoles(ctx context.Context) (typed []setup.Candidate, err 
 			fmt.Fprintln(s.talk(), "mfad: that is no role's ARN, such as arn:aws:iam::222222222222:role/Admin")
 			continue
 		}
-		name, err := s.ask(ctx, "its profile's name", strings.ToLower(profile.RoleName(arn)))
+		name, err := s.askFor(ctx, "its profile's name", strings.ToLower(profile.RoleName(arn)), profile.CheckName)
 		if err != nil {
 			return nil, err
 		}

@@ -109,7 +109,7 @@ func writeStatus(w io.Writer, st localapi.Status, now time.Time, style statusSty
 		fmt.Fprintf(w, "keyring (%s): %s\nhint: %s\n\n", st.Daemon.Keyring.Kind, e.Message, e.Hint)
 	}
 	if len(st.Identities) == 0 && len(st.Profiles) == 0 {
-		fmt.Fprintf(w, "nothing is configured yet in %s\nhint: run: mfad identity add NAME\n", st.Daemon.Config)
+		fmt.Fprintf(w, "nothing is configured yet in %s\nhint: run: mfad setup\n", st.Daemon.Config)
 		return
 	}
 	grouped := len(st.Profiles) > style.most() && !style.each

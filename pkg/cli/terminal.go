@@ -41,7 +41,7 @@ func canAskHere() bool {
 }
 
 // errEOF is what Ctrl-D at a question gives.
-var errEOF = &creds.Error{Code: creds.CodeCancelled, Op: "no answer was given"}
+var errEOF = &creds.Error{Code: creds.CodeCancelled, Op: "no answer was given", Hint: "run it again"}
 
 // line asks a question and reads one line, until ctx ends.
 func (t *terminal) line(ctx context.Context, question string) (string, error) {

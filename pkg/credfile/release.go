@@ -17,6 +17,9 @@ type Plain struct {
 type LongTerm struct {
 	Name string // the section
 	Key  creds.Credentials
+	// Replaces is the id of a long-term key that may give way to this one: a key that
+	// AWS has deleted; empty: none.
+	Replaces string
 }
 
 // Release is how profiles leave mfad. It is for a command that has shown the user
@@ -111,6 +114,7 @@ func (d *document) giveBack(k LongTerm, edits map[int]*edit, added *[]addition) 
 		return nil
 	case d.value(i, keyID) == k.Key.AccessKeyID && creds.NewSecret(d.value(i, keySecret)).Equal(k.Key.SecretAccessKey):
 		return nil
+	case k.Replaces != "" && d.value(i, keyID) == k.Replaces && d.value(i, keyToken) == "":
 	case d.value(i, keyID)+d.value(i, keySecret)+d.value(i, keyToken) != "":
 		return conflict(d.path, d.header(i), d.label(i)+" holds other credentials than the key that comes back", "rename the section, and try again")
 	}

@@ -39,6 +39,8 @@ func TestRelease(t *testing.T) {
 		{"one that is there", "[a]\n" + longTermLines, "", Release{Keys: []LongTerm{longTerm("a")}}, "[a]\n" + longTermLines, "", ""},
 		{"not over another", "[a]\naws_access_key_id = AKIAEXAMPLE000000002\naws_secret_access_key = x\n", "", Release{Keys: []LongTerm{longTerm("a")}},
 			"[a]\naws_access_key_id = AKIAEXAMPLE000000002\naws_secret_access_key = x\n", "", "credentials:1: [a] holds other credentials"},
+		{"over one that is known to be dead", "[a]\naws_access_key_id = AKIAEXAMPLE000000002\naws_secret_access_key = x\n# mine\n", "",
+			Release{Keys: []LongTerm{{"a", longTerm("a").Key, "AKIAEXAMPLE000000002"}}}, "[a]\n" + longTermLines + "# mine\n", "", ""},
 		{"not into a file that is refused", "nonsense\n", "", Release{Keys: []LongTerm{longTerm("a")}}, "nonsense\n", "", "credentials:1: a line before the first section"},
 		{"not a value that tools read differently", "", "", Release{Config: []Plain{{"a", []Key{{"role_session_name", "x #y"}}}}}, "", "", "cannot be written"},
 		{"no other keys", "", "", Release{Config: []Plain{{"a", []Key{{"credential_process", "x"}}}}}, "", "", "mfad never does"},

@@ -209,7 +209,7 @@ func identityOf(c *profile.Config, target string) (identity, profileName string,
 	case target == "" && len(names) == 1:
 		return names[0], "", nil
 	case target == "" && len(names) == 0:
-		return "", "", &creds.Error{Code: creds.CodeUsage, Op: "there is no identity yet", Hint: "run: mfad identity add NAME"}
+		return "", "", &creds.Error{Code: creds.CodeUsage, Op: "there is no identity yet", Hint: "run: mfad setup"}
 	case target == "":
 		return "", "", &creds.Error{Code: creds.CodeUsage, Op: "there are several identities: " + strings.Join(names, ", "),
 			Hint: "run: mfad login " + names[0]}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -12,15 +13,19 @@ import (
 // AddIdentity implements [localapi.Backend]: the key is checked with AWS, goes
 // into the keyring and is read back, and only then into the config.
 func (d *Daemon) AddIdentity(ctx context.Context, r localapi.IdentityRequest) (localapi.IdentityAnswer, error) {
+	if err := d.load(); err != nil { // the watcher may not have seen yet what another program wrote
+		return localapi.IdentityAnswer{}, err
+	}
 	key := creds.Credentials{AccessKeyID: r.AccessKeyID, SecretAccessKey: creds.NewSecret(r.SecretAccessKey)}
 	if err := checkKey(key); err != nil {
 		return localapi.IdentityAnswer{}, err
 	}
-	if err := d.freeForKey(ctx, r, key); err != nil {
+	configured := d.conf().Identities[r.Name]
+	stored, err := d.freeForKey(ctx, r, key, configured == nil)
+	if err != nil {
 		return localapi.IdentityAnswer{}, err
 	}
 	answer := localapi.IdentityAnswer{MFASerial: r.MFASerial}
-	configured := d.conf().Identities[r.Name]
 	if configured != nil {
 		if answer.MFASerial != "" && answer.MFASerial != configured.MFASerial {
 			return localapi.IdentityAnswer{}, &creds.Error{Code: creds.CodeConflict, Hint: "leave --mfa-serial out, or change the config",
@@ -46,7 +51,10 @@ func (d *Daemon) AddIdentity(ctx context.Context, r localapi.IdentityRequest) (l
 			keys = append(keys, profile.KV{Key: "region", Value: r.Region})
 		}
 		if err := profile.AddSection(d.Paths.Config, "identity "+r.Name, keys, d.loadOptions()); err != nil {
-			return answer, d.undoKey(ctx, r.Name, err)
+			if !stored {
+				d.undoKey(ctx, r.Name)
+			}
+			return answer, err
 		}
 	}
 	return answer, d.load()
@@ -66,19 +74,20 @@ func checkKey(key creds.Credentials) error {
 	return nil
 }
 
-// freeForKey refuses to replace a key that is there.
-func (d *Daemon) freeForKey(ctx context.Context, r localapi.IdentityRequest, key creds.Credentials) error {
+// freeForKey refuses to replace a key that is there. This very key may be stored
+// already where that is asked for, and where its identity is not in the config.
+func (d *Daemon) freeForKey(ctx context.Context, r localapi.IdentityRequest, key creds.Credentials, orphan bool) (stored bool, err error) {
 	have, err := d.longTerm(ctx, r.Name)
 	switch creds.CodeOf(err) {
 	case "":
-		if r.Again && have.AccessKeyID == key.AccessKeyID && have.SecretAccessKey.Equal(key.SecretAccessKey) {
-			return nil
+		if (r.Again || orphan) && have.AccessKeyID == key.AccessKeyID && have.SecretAccessKey.Equal(key.SecretAccessKey) {
+			return true, nil
 		}
-		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + r.Name + " has a key already", Hint: "run: mfad identity remove " + r.Name}
+		return false, &creds.Error{Code: creds.CodeConflict, Op: "identity " + r.Name + " has a key already", Hint: "run: mfad identity remove " + r.Name}
 	case creds.CodeKeyNotFound:
-		return nil
+		return false, nil
 	}
-	return err
+	return false, err
 }
 
 // verify asks AWS whose key it is and which devices the user has. It leaves
@@ -113,7 +122,7 @@ func (d *Daemon) verify(ctx context.Context, r localapi.IdentityRequest, key *cr
 }
 
 // undoKey takes a key back out of the keyring, after its config could not be written.
-func (d *Daemon) undoKey(ctx context.Context, name string, why error) error {
+func (d *Daemon) undoKey(ctx context.Context, name string) {
 	kr, err := d.theKeyring(ctx)
 	if err == nil {
 		err = kr.Delete(ctx, keyName(name))
@@ -121,22 +130,16 @@ func (d *Daemon) undoKey(ctx context.Context, name string, why error) error {
 	if err != nil {
 		d.Log.Error("a key without an identity stays in the keyring", "identity", name, "error", err)
 	}
-	return why
 }
 
-// RemoveIdentity implements [localapi.Backend].
+// RemoveIdentity implements [localapi.Backend]. A key whose section somebody took
+// out of the config is removed too, whatever lies beside it.
 func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
-	c := d.conf()
-	if _, err := c.Identity(name); err != nil {
+	if err := d.load(); err != nil {
 		return err
 	}
-	var users []string
-	for _, p := range c.ProfileNames() {
-		if c.Profiles[p].Identity == name {
-			users = append(users, p)
-		}
-	}
-	if len(users) > 0 {
+	c := d.conf()
+	if users := usersOf(c, name); len(users) > 0 {
 		return &creds.Error{Code: creds.CodeConflict, Op: "identity " + name + " is used by " + strings.Join(users, ", "),
 			Hint: "run: mfad profile remove " + users[0]}
 	}
@@ -149,18 +152,59 @@ func (d *Daemon) RemoveIdentity(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	// The config first: a key without a section can be added to one again, a key
-	// that is gone cannot.
-	if err := profile.RemoveSection(d.Paths.Config, "identity "+name, d.loadOptions()); err != nil {
+	text, err := kr.Get(ctx, keyName(name))
+	id, unknown := c.Identity(name)
+	switch code := creds.CodeOf(err); {
+	case unknown != nil && err != nil && code != creds.CodeKeyringLocked:
+		return unknown
+	case unknown != nil:
+	case id.Type != profile.TypeKey || code == creds.CodeKeyNotFound:
+		err = nil
+	case err == nil:
+		err = mayForget(name, text)
+	}
+	if err != nil {
 		return err
 	}
+	// The config first: a key without a section can be added to one again, a key
+	// that is gone cannot.
+	if unknown == nil {
+		if err := profile.RemoveSection(d.Paths.Config, "identity "+name, d.loadOptions()); err != nil {
+			return err
+		}
+	}
 	if err := kr.Delete(ctx, keyName(name)); err != nil && creds.CodeOf(err) != creds.CodeKeyNotFound {
-		return &creds.Error{Code: creds.CodeOf(err), Op: "identity " + name + " is gone from the config, but its key is still in the keyring",
-			Hint: "run: mfad unlock, add the identity again, and remove it", Err: err}
+		return &creds.Error{Code: creds.CodeOf(err), Op: "identity " + name + " is not in the config, but its key is still in the keyring",
+			Hint: "run: mfad unlock, then mfad identity remove " + name, Err: err}
 	}
 	d.mu.Lock()
 	delete(d.held, name)
 	d.mu.Unlock()
 	d.engine.Forget(name)
 	return d.load()
+}
+
+// usersOf names the profiles of an identity.
+func usersOf(c *profile.Config, identity string) (users []string) {
+	for _, p := range c.ProfileNames() {
+		if c.Profiles[p].Identity == identity {
+			users = append(users, p)
+		}
+	}
+	return users
+}
+
+// mayForget refuses to forget two keys at once, one of which nobody may know of. An
+// item that is none can go.
+func mayForget(identity string, text creds.Secret) error {
+	var item keyItem
+	if json.Unmarshal([]byte(text.Reveal()), &item) != nil || item.Rotation == nil {
+		return nil
+	}
+	both := "its key " + item.AccessKeyID
+	if other := item.Rotation.Other; other != nil {
+		both = "both its keys, " + item.AccessKeyID + " and " + other.AccessKeyID + ","
+	}
+	return &creds.Error{Code: creds.CodeConflict, Op: "a rotation of identity " + identity + " is not over, and " + both + " would stay at AWS",
+		Hint: "finish it: mfad identity rotate " + identity + " (where the old key cannot be deleted: --keep-old)"}
 }

@@ -37,13 +37,14 @@ type held struct {
 	user             string // the ARN of the user whose key it is; empty: not known
 	id               string // of the access key
 	step, other      string // of a rotation that is not over: see [journal]
+	keepOld          bool   // likewise
 }
 
 // heldOf is what is known of an item.
 func heldOf(item keyItem) held {
 	h := held{asked: true, key: true, seed: item.TOTPSeed != "", user: item.UserARN, id: item.AccessKeyID}
 	if j := item.Rotation; j != nil {
-		if h.step = j.Step; j.Other != nil {
+		if h.step, h.keepOld = j.Step, j.KeepOld; j.Other != nil {
 			h.other = j.Other.AccessKeyID
 		}
 	}

@@ -88,7 +88,7 @@ type gift struct {
 // which profile's role it went to; empty: it started the session.
 func (d *Daemon) give(ctx context.Context, g gift, talk localapi.Talk) (spent string, err error) {
 	if g.code != "" {
-		if err := mfa.CheckCode(g.code); err != nil {
+		if g.code, err = mfa.ParseCode(g.code); err != nil {
 			return "", err
 		}
 	}

@@ -96,6 +96,9 @@ func (d *Daemon) Rotate(ctx context.Context, q localapi.RotateRequest, talk loca
 		a.Note = "the code was not needed, and was not sent"
 	}
 	if q.DryRun {
+		if _, a.Rotation = d.rotations.status(q.Name, heldOf(r.item)); a.Rotation != nil {
+			a.Rotation.Running = false // it is this look that keeps the key
+		}
 		a.Keys, err = r.survey(ctx)
 		return a, err
 	}

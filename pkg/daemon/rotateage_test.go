@@ -197,3 +197,88 @@ func TestAKeyThatIsThereKeepsWhatLiesBesideIt(t *testing.T) {
 		t.Errorf("the seed is gone after the key was added again: %v", err)
 	}
 }
+
+// TestAKeyWithoutItsSection can be added again, and can be removed.
+func TestAKeyWithoutItsSection(t *testing.T) {
+	r := newKeyRig(t)
+	r.starts(t)
+	section, err := os.ReadFile(r.Paths.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(r.Paths.Config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := localapi.IdentityRequest{Name: "corp", AccessKeyID: r.alice.AccessKeyID, SecretAccessKey: r.alice.SecretAccessKey}
+	write("")
+	other := key
+	other.SecretAccessKey += "x"
+	if err := r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.AddIdentity(t.Context(), other); creds.CodeOf(err) != creds.CodeConflict {
+		t.Errorf("another secret: %v, want conflict", err)
+	}
+	if _, err := r.AddIdentity(t.Context(), key); err != nil {
+		t.Errorf("the same key: %v", err)
+	}
+	if item, err := r.readItem(t.Context(), "corp"); err != nil || item.TOTPSeed == "" {
+		t.Errorf("what lies beside the key is gone: %v", err)
+	}
+	write("")
+	if err := r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	write(string(section)) // and nobody has looked yet
+	again := key
+	again.Again = true
+	if _, err := r.AddIdentity(t.Context(), again); err != nil {
+		t.Errorf("an identity that came to be in the config just now: %v", err)
+	}
+	write("")
+	if err := r.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RemoveIdentity(t.Context(), "corp"); err != nil {
+		t.Errorf("its removal: %v", err)
+	}
+	if _, err := r.readItem(t.Context(), "corp"); creds.CodeOf(err) != creds.CodeKeyNotFound {
+		t.Errorf("the key after it: %v, want none", err)
+	}
+	if err := r.RemoveIdentity(t.Context(), "corp"); creds.CodeOf(err) != creds.CodeUsage {
+		t.Errorf("what is nowhere: %v, want usage", err)
+	}
+	if err := r.RemoveIdentity(t.Context(), "no\nname"); creds.CodeOf(err) != creds.CodeUsage || !strings.Contains(err.Error(), "no identity") {
+		t.Errorf("what is no name: %v, want usage", err)
+	}
+}
+
+// TestAnIdentityIsNotRemovedInItsRotation, as both its keys would stay at AWS.
+func TestAnIdentityIsNotRemovedInItsRotation(t *testing.T) {
+	r := newKeyRig(t)
+	r.starts(t)
+	r.alice.Deny("iam:DeleteAccessKey")
+	a, err := r.Rotate(t.Context(), localapi.RotateRequest{Name: "corp"}, localapi.Talk{})
+	if err != nil || a.Error == nil {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	err = r.RemoveIdentity(t.Context(), "corp")
+	for _, word := range []string{a.OldKey, a.NewKey, "--keep-old"} {
+		if text := creds.HintOf(err); creds.CodeOf(err) != creds.CodeConflict || !strings.Contains(err.Error()+text, word) {
+			t.Errorf("%v (%s), want a conflict that says %s", err, text, word)
+		}
+	}
+	plan, err := r.Rotate(t.Context(), localapi.RotateRequest{Name: "corp", DryRun: true}, localapi.Talk{})
+	if o := plan.Rotation; err != nil || o == nil || o.Step != localapi.RotationSwitched || o.Other != a.OldKey || plan.OldKey != a.OldKey {
+		t.Errorf("the plan: %+v, %v; want the step %s of %s", plan, err, localapi.RotationSwitched, a.OldKey)
+	}
+	if _, err := r.Rotate(t.Context(), localapi.RotateRequest{Name: "corp", KeepOld: true}, localapi.Talk{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RemoveIdentity(t.Context(), "corp"); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}

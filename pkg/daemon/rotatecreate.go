@@ -12,20 +12,36 @@ import (
 	"github.com/mfad/mfad/pkg/localapi"
 )
 
-// begin asks for the new key and stores it. What can be refused is tried before
-// anything is made.
+// begin asks for the new key and stores it. What can be tried for a refusal is
+// tried before anything is made or deleted.
 func (r *rotation) begin(ctx context.Context) error {
 	keys, err := r.list(ctx)
 	if err != nil {
 		return err
 	}
 	r.learn(keys...)
-	if err := r.makeRoom(ctx, keys); err != nil {
+	gone, err := r.inTheWay(ctx, keys)
+	if err != nil {
 		return err
 	}
 	if err := r.mayUpdate(ctx, keys); err != nil {
 		return err
 	}
+	if gone == "" {
+		return r.create(ctx, keys)
+	}
+	r.say("deleting the inactive key " + gone)
+	if err := r.delete(ctx, gone); err != nil {
+		return err
+	}
+	if err := r.create(ctx, keys); err != nil {
+		return also(err, &creds.Error{Code: creds.CodeConflict, Op: "the inactive key " + gone + " is gone: it had to be deleted first"})
+	}
+	return nil
+}
+
+// create has the new key made, and stores it. keys are those that the user has.
+func (r *rotation) create(ctx context.Context, keys []awsapi.AccessKey) error {
 	by, err := r.holder.signer(ctx)
 	if err != nil {
 		return err
@@ -36,11 +52,16 @@ func (r *rotation) begin(ctx context.Context) error {
 	for _, k := range keys {
 		had = append(had, k.ID)
 	}
-	begun := r.now().UTC().Truncate(time.Second)
-	if err := r.change(ctx, func(i *keyItem) {
-		i.Rotation = &journal{Step: localapi.RotationCreating, Begun: begun, Had: had, KeepOld: r.keepOld}
-	}); err != nil {
-		return err
+	for range 2 { // a keyring may ask somebody first: the next time it is quick
+		begun := r.now().UTC().Truncate(time.Second)
+		if err := r.change(ctx, func(i *keyItem) {
+			i.Rotation = &journal{Step: localapi.RotationCreating, Begun: begun, Had: had, KeepOld: r.keepOld}
+		}); err != nil {
+			return err
+		}
+		if r.now().Sub(begun) < lostSlack {
+			break
+		}
 	}
 	made, err := r.aws.CreateAccessKey(ctx, by, r.user)
 	if err != nil {
@@ -50,19 +71,19 @@ func (r *rotation) begin(ctx context.Context) error {
 	return r.keep(ctx, made.Credentials)
 }
 
-// makeRoom sees that the user can have another key: AWS gives two at most
+// inTheWay is the key that is to be deleted so that the user can have another, or
+// empty: AWS gives two at most
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
-func (r *rotation) makeRoom(ctx context.Context, keys []awsapi.AccessKey) error {
+func (r *rotation) inTheWay(ctx context.Context, keys []awsapi.AccessKey) (id string, err error) {
 	if len(keys) < mostKeys {
-		return nil
+		return "", nil
 	}
 	others := slices.DeleteFunc(slices.Clone(keys), func(k awsapi.AccessKey) bool { return k.ID == r.item.AccessKeyID })
 	i := slices.IndexFunc(others, func(k awsapi.AccessKey) bool { return !k.Active })
 	if !r.deleteInactive || i < 0 {
-		return r.tooMany(ctx, others)
+		return "", r.tooMany(ctx, others)
 	}
-	r.say("deleting the inactive key " + others[i].ID)
-	return r.delete(ctx, others[i].ID)
+	return others[i].ID, nil
 }
 
 // mostKeys is how many keys AWS gives a user.
@@ -134,20 +155,26 @@ const (
 	lostPause  = 5 * time.Second
 )
 
-// findLost deletes the key whose secret is lost, if there is one. A key that may be
-// somebody else's is left and named.
+// findLost deletes the key whose secret is lost, if there is one. Every other key
+// that came to be there may be somebody else's: it is left and named.
 func (r *rotation) findLost(ctx context.Context) error {
 	j := r.item.Rotation
-	var lost []awsapi.AccessKey
+	var lost, strange []awsapi.AccessKey
 	for {
 		keys, err := r.list(ctx)
 		if err != nil {
 			return err
 		}
-		lost = slices.DeleteFunc(keys, func(k awsapi.AccessKey) bool {
-			after := k.Created.Sub(j.Begun)
-			return k.ID == r.item.AccessKeyID || slices.Contains(j.Had, k.ID) || after < -lostSlack || after > lostWindow
-		})
+		lost, strange = nil, nil
+		for _, k := range keys {
+			switch after := k.Created.Sub(j.Begun); {
+			case k.ID == r.item.AccessKeyID || slices.Contains(j.Had, k.ID):
+			case after < -lostSlack || after > lostWindow:
+				strange = append(strange, k)
+			default:
+				lost = append(lost, k)
+			}
+		}
 		if len(lost) > 0 || r.now().Sub(j.Begun) > lostWindow {
 			break
 		}
@@ -155,26 +182,40 @@ func (r *rotation) findLost(ctx context.Context) error {
 			return err
 		}
 	}
+	var left []string
+	var hint string
+	for _, k := range strange {
+		left = append(left, k.ID+" (made "+k.Created.UTC().Format(time.DateTime)+" UTC)")
+		hint = r.byHand(k.ID)
+	}
 	for _, k := range lost {
-		if err := r.deleteLost(ctx, k); err != nil {
+		switch because, err := r.deleteLost(ctx, k); {
+		case err != nil:
 			return err
+		case because != "":
+			left = append(left, k.ID+" ("+because+")")
+			hint = r.byHand(k.ID)
 		}
 	}
-	return r.clear(ctx)
+	if len(left) == 0 {
+		return r.clear(ctx)
+	}
+	return also(&creds.Error{Code: creds.CodeConflict, Hint: hint,
+		Op: "since a rotation of " + r.identity + " was cut off there is a key that mfad cannot tell to be its own: " + strings.Join(left, " and ") + "; nothing else was changed"},
+		r.clear(ctx))
 }
 
-func (r *rotation) deleteLost(ctx context.Context, k awsapi.AccessKey) error {
+// deleteLost deletes a key unless it may be somebody else's, and says why it may.
+func (r *rotation) deleteLost(ctx context.Context, k awsapi.AccessKey) (because string, err error) {
 	use, err := r.lastUsed(ctx, k.ID)
 	if err != nil && creds.CodeOf(err) != creds.CodeAccessDenied {
-		return err
+		return "", err
 	}
 	if err != nil || !use.At.IsZero() {
-		return also(&creds.Error{Code: creds.CodeConflict, Hint: r.byHand(k.ID),
-			Op: "the key " + k.ID + " was made when a rotation of " + r.identity + " was cut off, and mfad cannot tell that it is its own (" + lastUse(use, err) + "); nothing else was changed"},
-			r.clear(ctx))
+		return lastUse(use, err), nil
 	}
 	r.say("deleting the key " + k.ID + ", whose secret is lost")
-	return r.delete(ctx, k.ID)
+	return "", r.delete(ctx, k.ID)
 }
 
 // keep stores the new key beside the old one. A key that cannot be stored is of no

@@ -102,7 +102,7 @@ func (r *rotations) status(identity string, h held) (created *time.Time, open *l
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if h.step != "" {
-		open = &localapi.RotationStatus{Step: h.step, Other: h.other, Running: r.busy[identity], Error: localapi.WireError(r.tries[identity].err)}
+		open = &localapi.RotationStatus{Step: h.step, Other: h.other, KeepOld: h.keepOld, Running: r.busy[identity], Error: localapi.WireError(r.tries[identity].err)}
 	}
 	return moment(r.ages[h.id].Created), open
 }

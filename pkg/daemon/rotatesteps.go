@@ -75,8 +75,10 @@ type rotation struct {
 	deleteInactive bool
 
 	item keyItem // as it was last stored
-	why  error   // why the old key is kept in use, where it is
-	old  string  // what became of the old key, as [localapi.RotateAnswer] has it
+	// untouched tells that the old key was certainly not deactivated yet.
+	untouched bool
+	why       error  // why the old key is kept in use, where it is
+	old       string // what became of the old key, as [localapi.RotateAnswer] has it
 }
 
 // finish does what the journal says is still to be done. Its error is why the old
@@ -121,6 +123,7 @@ func (r *rotation) takeUp(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	r.untouched = true
 	r.say("identity " + r.identity + " uses the new key")
 	return nil
 }
@@ -134,11 +137,13 @@ func (r *rotation) retire(ctx context.Context) error {
 	}
 	switch err := r.setActive(ctx, old, false); {
 	case err == nil:
+		r.untouched = false
 		r.old = localapi.OldInactive
 		r.say("deactivated the old key " + old)
 	case errors.Is(err, awsapi.ErrNoSuchEntity):
 		r.old = localapi.OldDeleted
 	default:
+		r.untouched = r.untouched && creds.CodeOf(err) == creds.CodeAccessDenied
 		return r.goBackIf(ctx, err)
 	}
 	if err := r.works(ctx, inUse); err != nil {
@@ -154,21 +159,21 @@ func (r *rotation) retire(ctx context.Context) error {
 	return r.clear(ctx)
 }
 
-// goBackIf goes back to the old key, unless waiting can cure err or the old key is
-// of no more use.
+// goBackIf goes back to the old key, unless waiting can cure why or the old key is
+// of no more use. A key that was deactivated answers for a while yet, so that it is
+// made active first, whatever it answers.
 func (r *rotation) goBackIf(ctx context.Context, why error) error {
 	if !hopeless(why) {
 		return why
 	}
 	old := r.item.Rotation.Other
-	if _, err := r.aws.CallerIdentity(ctx, old.credentials()); err != nil {
-		if err := r.setActive(ctx, old.AccessKeyID, true); err != nil {
-			return why
-		}
-		if err := r.works(ctx, old.credentials()); err != nil {
-			return why
-		}
+	if err := r.setActive(ctx, old.AccessKeyID, true); err != nil && !r.untouched {
+		return why
 	}
+	if err := r.works(ctx, old.credentials()); err != nil {
+		return why
+	}
+	r.old = localapi.OldActive
 	return r.goBack(ctx, why)
 }
 

@@ -199,18 +199,58 @@ func TestTheNewKeyIsNeverKnown(t *testing.T) {
 }
 
 // TestTheNewKeyStopsWorking once it is in use: the old one is used again, although it
-// was deactivated.
+// was deactivated, and although AWS has not heard of that everywhere.
 func TestTheNewKeyStopsWorking(t *testing.T) {
-	keyBubble(t, func(w *keyWorld) {
+	stops := func(w *keyWorld) {
 		w.cut = func(_ int, what string, after bool) error {
 			if what == "Deactivate" && after {
 				w.keys["AKIAEXAMPLE000000001"].active, w.broken = false, true
 			}
 			return nil
 		}
+	}
+	for _, lag := range []time.Duration{0, 5 * time.Second, 2 * time.Minute} {
+		keyBubble(t, func(w *keyWorld) {
+			w.stopLag = lag
+			stops(w)
+			_, err := w.rotate(nil)
+			w.wantErr(err, creds.CodeInvalidKey, "the key of identity corp was not replaced")
+			w.settled(fmt.Sprintf("a new key that stops working (lag %v)", lag))
+			if i := w.stored(); i.AccessKeyID != "AKIAEXAMPLE000000000" {
+				w.t.Errorf("lag %v: %s is in use, want the old key", lag, i.AccessKeyID)
+			}
+		})
+	}
+	t.Run("the old one may not be made active", func(t *testing.T) {
+		keyBubble(t, func(w *keyWorld) {
+			w.stopLag = 2 * time.Minute
+			stops(w)
+			cut := w.cut
+			w.cut = func(n int, what string, after bool) error {
+				w.denied["UpdateAccessKey"] = w.denied["UpdateAccessKey"] || what == "Deactivate"
+				return cut(n, what, after)
+			}
+			_, err := w.rotate(nil)
+			w.wantErr(err, creds.CodeInvalidKey)
+			if i := w.stored(); len(w.keys) != 2 || i.Rotation == nil || i.Rotation.Step != localapi.RotationSwitched {
+				w.t.Errorf("at AWS %v, journal %+v; want both keys, to go on from", w.list(), i.Rotation)
+			}
+		})
+	})
+}
+
+// TestUpdatingIsDeniedLate, when the new key is in use: the old one was not touched.
+func TestUpdatingIsDeniedLate(t *testing.T) {
+	keyBubble(t, func(w *keyWorld) {
+		w.cut = func(_ int, what string, _ bool) error {
+			if what == "CreateAccessKey" {
+				w.denied["UpdateAccessKey"], w.denied["Deactivate"] = true, true
+			}
+			return nil
+		}
 		_, err := w.rotate(nil)
-		w.wantErr(err, creds.CodeInvalidKey, "the key of identity corp was not replaced")
-		w.settled("a new key that stops working")
+		w.wantErr(err, creds.CodeAccessDenied, "the key of identity corp was not replaced")
+		w.settled("a permission that goes meanwhile")
 		if i := w.stored(); i.AccessKeyID != "AKIAEXAMPLE000000000" {
 			w.t.Errorf("%s is in use, want the old key", i.AccessKeyID)
 		}
@@ -277,6 +317,49 @@ func TestAnotherKeyIsThere(t *testing.T) {
 	}
 }
 
+// TestNothingIsDeletedBeforeItIsTried: with --delete-inactive too, what can be
+// refused is tried first; where that cannot be, the loss is told.
+func TestNothingIsDeletedBeforeItIsTried(t *testing.T) {
+	const inactive = "AKIAEXAMPLE999999999"
+	for action, gone := range map[string]bool{"UpdateAccessKey": false, "CreateAccessKey": true} {
+		keyBubble(t, func(w *keyWorld) {
+			w.keys[inactive] = &worldKey{secret: "x", created: time.Now(), used: true}
+			w.denied[action] = true
+			_, err := w.rotate(func(r *rotation) { r.deleteInactive = true })
+			w.wantErr(err, creds.CodeAccessDenied, "iam:"+action)
+			if said := strings.Contains(fmt.Sprint(err), "the inactive key "+inactive+" is gone"); said != gone || (w.keys[inactive] == nil) != gone {
+				w.t.Errorf("%s is denied: at AWS %v, and it says %q; want the inactive key gone: %v", action, w.list(), err, gone)
+			}
+		})
+	}
+}
+
+// TestAKeyringThatWaitsForSomebody before the key is made: the moment of the journal
+// is that of the call all the same.
+func TestAKeyringThatWaitsForSomebody(t *testing.T) {
+	keyBubble(t, func(w *keyWorld) {
+		waited := false
+		w.cut = func(_ int, what string, after bool) error {
+			switch {
+			case what == "store" && !waited && !after:
+				waited = true
+				time.Sleep(time.Minute)
+			case what == "CreateAccessKey" && after:
+				panic(crash{})
+			}
+			return nil
+		}
+		if killed, _ := w.rotate(nil); !killed || !waited {
+			w.t.Fatalf("killed %v, waited %v", killed, waited)
+		}
+		w.cut = nil
+		if _, err := w.restart(); err != nil {
+			w.t.Error(err)
+		}
+		w.settled("a slow keyring")
+	})
+}
+
 // TestALostKeyOfSomebodyElse: a key that mfad cannot tell to be its own is left,
 // and named.
 func TestALostKeyOfSomebodyElse(t *testing.T) {
@@ -293,6 +376,10 @@ func TestALostKeyOfSomebodyElse(t *testing.T) {
 			time.Sleep(48 * time.Hour)
 			w.keys["AKIAEXAMPLE000000002"] = &worldKey{active: true, created: time.Now()}
 		},
+		"it was made before": func(w *keyWorld) {
+			delete(w.keys, "AKIAEXAMPLE000000001")
+			w.keys["AKIAEXAMPLE000000002"] = &worldKey{active: true, created: time.Now().Add(-time.Minute)}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keyBubble(t, func(w *keyWorld) {
@@ -306,10 +393,13 @@ func TestALostKeyOfSomebodyElse(t *testing.T) {
 				w.cut = nil
 				set(w)
 				_, err := w.restart()
-				if w.keys["AKIAEXAMPLE000000002"] == nil && name != "it was there before" {
-					w.wantErr(err, creds.CodeConflict, "AKIAEXAMPLE000000001", "aws iam delete-access-key")
-				} else if err != nil {
-					w.t.Error(err)
+				switch name {
+				case "it was there before":
+					w.wantErr(err, "")
+				case "it was made days after", "it was made before":
+					w.wantErr(err, creds.CodeConflict, "AKIAEXAMPLE000000002 (made ", "--access-key-id AKIAEXAMPLE000000002")
+				default:
+					w.wantErr(err, creds.CodeConflict, "AKIAEXAMPLE000000001 (", "--access-key-id AKIAEXAMPLE000000001")
 				}
 				if i := w.stored(); len(w.keys) != 2 || i.Rotation != nil || i.AccessKeyID != "AKIAEXAMPLE000000000" {
 					w.t.Errorf("at AWS %v, stored %+v; want both keys, and no journal", w.list(), i)

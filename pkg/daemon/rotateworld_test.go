@@ -34,6 +34,7 @@ type keyWorld struct {
 	propagation time.Duration
 	sessionEnds string // with which action
 	listLag     time.Duration
+	stopLag     time.Duration // so long a key answers after it was deactivated
 
 	points []string // what was done, in order
 	cut    func(n int, what string, after bool) error
@@ -45,13 +46,14 @@ type worldKey struct {
 	secret  string
 	active  bool
 	created time.Time
+	stopped time.Time // when it was deactivated
 	used    bool
 }
 
 const alice = "arn:aws:iam::111111111111:user/eng/alice"
 
 func newKeyWorld(t *testing.T) *keyWorld {
-	w := &keyWorld{t: t, keys: map[string]*worldKey{}, session: true, propagation: 8 * time.Second, denied: map[string]bool{}}
+	w := &keyWorld{t: t, keys: map[string]*worldKey{}, session: true, propagation: 8 * time.Second, stopLag: 4 * time.Second, denied: map[string]bool{}}
 	w.keys["AKIAEXAMPLE000000000"] = &worldKey{secret: "s0", active: true, created: time.Now().Add(-24 * time.Hour), used: true}
 	w.store(keyItem{AccessKeyID: "AKIAEXAMPLE000000000", SecretAccessKey: "s0", UserARN: alice, Added: time.Now().UTC(), TOTPSeed: "SEED"})
 	return w
@@ -97,6 +99,12 @@ func (w *keyWorld) at(what string, do func() error) error {
 func (w *keyWorld) known(id, secret string) bool {
 	k := w.keys[id]
 	return k != nil && k.active && k.secret == secret && (k.used || time.Since(k.created) >= w.propagation)
+}
+
+// answers is known as STS sees it, which hears of a deactivation late.
+func (w *keyWorld) answers(id, secret string) bool {
+	k := w.keys[id]
+	return w.known(id, secret) || k != nil && k.secret == secret && time.Since(k.stopped) < w.stopLag
 }
 
 func (w *keyWorld) list() (all []string) {
@@ -163,7 +171,9 @@ func (w *keyWorld) SetAccessKeyActive(_ context.Context, _ creds.Credentials, _,
 		if w.keys[id] == nil {
 			return &creds.Error{Code: creds.CodeRefused, Err: awsapi.ErrNoSuchEntity}
 		}
-		w.keys[id].active = active
+		if w.keys[id].active = active; !active {
+			w.keys[id].stopped = time.Now()
+		}
 		return nil
 	})
 }
@@ -190,7 +200,7 @@ func (w *keyWorld) AccessKeyLastUsed(_ context.Context, _ creds.Credentials, id 
 
 func (w *keyWorld) CallerIdentity(_ context.Context, key creds.Credentials) (who awsapi.Caller, err error) {
 	err = w.at("GetCallerIdentity", func() error {
-		if key.AccessKeyID == "session" && w.session || w.known(key.AccessKeyID, key.SecretAccessKey.Reveal()) {
+		if key.AccessKeyID == "session" && w.session || w.answers(key.AccessKeyID, key.SecretAccessKey.Reveal()) {
 			if k := w.keys[key.AccessKeyID]; k != nil {
 				k.used = true
 			}

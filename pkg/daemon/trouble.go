@@ -67,7 +67,8 @@ func message(k kind, ts []trouble) notify.Notification {
 		hint = "run: mfad status"
 	}
 	n := notify.Notification{Title: title(k, ts), Body: whatFailed(k, ts) + "\n" + cut(hint)}
-	if k == wantsCode || k == endsSoon {
+	several := slices.ContainsFunc(ts, func(t trouble) bool { return t.identity != ts[0].identity })
+	if (k == wantsCode || k == endsSoon) && !several { // a code typed here is one device's
 		n.Button, n.Reply = "Enter code", "123456"
 	}
 	return n

@@ -18,8 +18,8 @@ type Dialogs interface {
 	// Can tells whether it knows how to, there.
 	Can(on mfa.Display) bool
 	// Ask opens a window and gives what was typed into it. The end of ctx closes it.
-	// An error with [creds.CodeCancelled] is the person's no; any other tells that no
-	// window could be opened.
+	// An error with [creds.CodeCancelled] is the person's no, [creds.CodeMFABadCode] that
+	// no code came of several tries; any other tells that no window could be opened.
 	Ask(ctx context.Context, q mfa.Question, on mfa.Display) (creds.Secret, error)
 }
 
@@ -61,7 +61,8 @@ type windows struct {
 	life   context.Context // run's; nil before it
 	on     mfa.Display     // the last client's; nil: no window can be opened
 	away   bool
-	wanted []string // identities
+	looked chan struct{} // closed when away was told of this desktop; nil: it is not
+	wanted []string      // identities
 	clerks map[string]*clerk
 }
 
@@ -88,6 +89,9 @@ func (w *windows) seen(on mfa.Display) {
 		return
 	}
 	w.on = on
+	if w.presence != nil {
+		w.looked = make(chan struct{})
+	}
 	w.readyLocked()
 	w.nudge()
 }
@@ -156,15 +160,16 @@ func (w *windows) work(ctx context.Context, k *clerk) {
 
 // ask has one window open until there is a code, and sends that.
 func (w *windows) ask(ctx context.Context, k *clerk, q mfa.Question) {
-	w.mu.Lock()
-	on := w.on
-	w.mu.Unlock()
+	on, there := w.attended(ctx)
+	if !there {
+		return
+	}
 	code, err := w.dialogs.Ask(ctx, q, on)
 	switch {
 	case ctx.Err() != nil: // it is over, or asked elsewhere
 	case err == nil:
 		w.send(ctx, k, q, code)
-	case creds.CodeOf(err) == creds.CodeCancelled:
+	case creds.CodeOf(err) == creds.CodeCancelled, creds.CodeOf(err) == creds.CodeMFABadCode: // no, or three times no code
 		w.decline(k)
 	default:
 		w.log.Warn("no window can be opened to ask for a code", "error", err)
@@ -173,6 +178,24 @@ func (w *windows) ask(ctx context.Context, k *clerk, q mfa.Question) {
 		w.readyLocked()
 		w.mu.Unlock()
 	}
+}
+
+// attended gives the desktop, once it is known whether somebody sits there; where it
+// does not tell, somebody does.
+func (w *windows) attended(ctx context.Context) (on mfa.Display, there bool) {
+	w.mu.Lock()
+	looked := w.looked
+	w.mu.Unlock()
+	if looked != nil {
+		select {
+		case <-looked:
+		case <-time.After(lookLimit):
+		case <-ctx.Done():
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.on, !w.away && ctx.Err() == nil
 }
 
 // send gives a code for the question that the window was for. What AWS says of a
@@ -301,6 +324,10 @@ func (w *windows) look(away bool) {
 	defer w.mu.Unlock()
 	came := w.away && !away
 	w.away = away
+	if w.looked != nil {
+		close(w.looked)
+		w.looked = nil
+	}
 	for _, k := range w.clerks {
 		if came && k.lived && w.left(k.identity) <= 0 && !k.back {
 			w.beginLocked(k)

@@ -9,7 +9,6 @@ package dialog
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/mfad/mfad/pkg/creds"
@@ -70,8 +69,8 @@ func (d *Dialog) Ask(ctx context.Context, p Prompt) (creds.Secret, error) {
 		if err != nil {
 			return creds.Secret{}, d.failure(ctx, err)
 		}
-		code := strings.Join(strings.Fields(answer.Reveal()), "")
-		if bad = mfa.CheckCode(code); bad == nil {
+		var code string
+		if code, bad = mfa.ParseCode(answer.Reveal()); bad == nil {
 			return creds.NewSecret(code), nil
 		}
 		p.Reason = bad.Error()

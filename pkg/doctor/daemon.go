@@ -58,22 +58,28 @@ func checkVersion(p Picture) []Finding {
 
 // restart is the command that has this version run as the daemon.
 func (p Picture) restart() string {
-	for _, u := range p.Units {
-		if u.Err == nil && strings.HasSuffix(u.Path, ".service") {
-			return "systemctl --user restart mfad"
-		}
+	switch {
+	case len(p.Units) == 0:
+		return fmt.Sprintf("kill %d; mfad status", p.Daemon.Status.Daemon.PID)
+	case p.Units[0].Same:
+		return "mfad service restart"
 	}
-	return fmt.Sprintf("kill %d; mfad status", p.Daemon.Status.Daemon.PID)
+	return p.Units[0].install() // a restart would start what it starts now
+}
+
+// install is the command that has the service start this program.
+func (u Unit) install() string {
+	if u.Err != nil {
+		return "mfad service install --force" // mfad's own name a program: somebody wrote or changed this one
+	}
+	return "mfad service install"
 }
 
 // checkService looks at the service manager's files.
 func checkService(p Picture) []Finding {
 	var found []Finding
 	for _, u := range p.Units {
-		f := Finding{Check: "service", Level: Fault, What: "the service " + u.Path, Fix: "write the path of mfad into its ExecStart line: " + p.Program}
-		if strings.HasSuffix(u.Path, ".plist") {
-			f.Fix = "write the path of mfad into its ProgramArguments: " + p.Program
-		}
+		f := Finding{Check: "service", Level: Fault, What: "the service " + u.Path, Fix: u.install()}
 		switch {
 		case u.Err != nil:
 			f.Why = u.Err.Error()

@@ -161,11 +161,21 @@ func TestWhatIsWrong(t *testing.T) {
 		{"another version as a service", func(p *Picture) {
 			p.Version = "v2"
 			p.Units = []Unit{{Path: "/u/mfad.service", Command: "/usr/bin/mfad", Same: true}}
-		}, []string{"no version|-> systemctl --user restart mfad"}},
+		}, []string{"no version|-> mfad service restart"}},
+		{"another version as an agent", func(p *Picture) {
+			p.Version = "v2"
+			p.Units = []Unit{{Path: "/u/mfad.plist", Command: "/usr/bin/mfad", Same: true}}
+		}, []string{"no version|-> mfad service restart"}},
+		{"another version, which the service starts", func(p *Picture) {
+			p.Version = "v2"
+			p.Units = []Unit{{Path: "/u/mfad.service", Command: "/opt/mfad"}}
+		}, []string{"no version|-> mfad service install", "hm service|/opt/mfad|-> mfad service install"}},
+		{"a service that names no program", func(p *Picture) { p.Units = []Unit{{Path: "/u/mfad.service", Err: errors.New("no program")}} },
+			[]string{"no service|no program|-> mfad service install --force"}},
 		{"a service of another program", func(p *Picture) { p.Units = []Unit{{Path: "/u/mfad.service", Command: "/opt/mfad"}} },
-			[]string{"hm service|/opt/mfad|/usr/bin/mfad"}},
+			[]string{"hm service|/opt/mfad|/usr/bin/mfad|-> mfad service install"}},
 		{"a service of no program", func(p *Picture) { p.Units = []Unit{{Path: "/u/mfad.service", Command: "/opt/mfad", Gone: true}} },
-			[]string{"no service|/opt/mfad, which is not there"}},
+			[]string{"no service|/opt/mfad, which is not there|-> mfad service install"}},
 		{"another config", func(p *Picture) { p.Daemon.Status.Daemon.Config = "/x.ini" }, []string{"no config|/x.ini"}},
 		{"a broken config", func(p *Picture) {
 			p.Config, p.ConfigErr = nil, &creds.Error{Code: creds.CodeConfig, Err: &profile.Errors{List: []profile.Problem{
@@ -215,6 +225,8 @@ func TestWhatIsWrong(t *testing.T) {
 		{"a code is needed for one profile", func(p *Picture) {
 			p.Daemon.Status.Profiles[0].Error = &localapi.Error{Code: creds.CodeMFARequired, Message: "the role wants a younger MFA"}
 		}, []string{"hm profile|profile prod: the role wants a younger MFA|-> mfad login corp"}},
+		{"a stored seed", func(p *Picture) { p.Daemon.Status.Identities[0].TOTPStored = true },
+			[]string{"hm totp_seed|identity corp: codes come from a seed beside the key: two factors are one|-> mfad identity totp corp --remove"}},
 		{"nothing fetched yet", func(p *Picture) {
 			p.Daemon.Status.Profiles[0].Usable, p.Daemon.Status.Profiles[0].State = false, "waiting"
 		}, []string{"hm profile|profile prod: nothing was fetched|-> mfad refresh prod"}},
@@ -305,7 +317,7 @@ func TestSections(t *testing.T) {
 		{"a role over a key", []string{"x", key, "base", key}, []string{"x", "role_arn=r", "source_profile=base"}, []string{"hm sections|role_arn in /f:2 wins over the key in /c:2"}},
 		{"sso over a key", []string{"x", key}, []string{"x", "sso_session=corp"}, []string{"hm sections|sso_session in /f:2"}},
 		{"web identity over a key", []string{"x", key}, []string{"x", "web_identity_token_file=/t"}, []string{"hm sections|web_identity_token_file in /f:2"}},
-		{"a long-term key", []string{"x", "aws_access_key_id=AKIAEXAMPLE000000003"}, nil, []string{"hm long_term_keys|AKIA…0003 in /c:2|--from-profile x"}},
+		{"a long-term key", []string{"x", "aws_access_key_id=AKIAEXAMPLE000000003"}, nil, []string{"hm long_term_keys|AKIA…0003 in /c:2|-> mfad setup --from x --remove-keys"}},
 		{"what mfad manages is mfad's", []string{"x", key, "mfad_profile=x"}, []string{"x", "credential_process=/bin/get"}, nil},
 		{"mfad's profiles are told as conflicts", []string{"prod", key}, []string{"prod", "role_arn=r", "mfa_serial=s"}, nil},
 	} {

@@ -190,5 +190,5 @@ func checkLongTerm(p Picture, all []*section) []Finding {
 		where = append(where[:most], fmt.Sprintf("and %d more", more))
 	}
 	return one(Finding{Check: "long_term_keys", Level: Hint, What: "long-term keys in clear", Why: strings.Join(where, ", "),
-		Fix: "mfad identity add NAME --from-profile " + shellWord(first) + ", then delete those lines"})
+		Fix: "mfad setup --from " + shellWord(first) + " --remove-keys"})
 }

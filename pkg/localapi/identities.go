@@ -64,7 +64,9 @@ type RotateAnswer struct {
 	Old     string `json:"old"`     // see [OldActive] and those after it
 	// Keys are the user's keys before; with DryRun alone.
 	Keys []KeyInfo `json:"keys,omitempty"`
-	Note string    `json:"note,omitempty"` // what the user may want to know
+	// Rotation is the one that would be finished; with DryRun alone. Nil: none is open.
+	Rotation *RotationStatus `json:"rotation,omitempty"`
+	Note     string          `json:"note,omitempty"` // what the user may want to know
 	// Error is what a person has to do now that the new key is in use: delete the
 	// old one, or log in. Null: all is done.
 	Error *Error `json:"error"`
@@ -96,6 +98,8 @@ const (
 type RotationStatus struct {
 	Step  string `json:"step"`
 	Other string `json:"other_key"` // the user's key that is not in use; empty: not known
+	// KeepOld tells that the old key is to be left inactive instead of deleted.
+	KeepOld bool `json:"keep_old,omitempty"`
 	// Running tells that it goes on now; else it does with the next session.
 	Running bool   `json:"running"`
 	Error   *Error `json:"error"` // of the last try

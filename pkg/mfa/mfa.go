@@ -10,6 +10,7 @@ package mfa
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -155,6 +156,13 @@ func (d *Desk) questionLocked(identity string) *question {
 func (q *question) wakeLocked() {
 	close(q.changed)
 	q.changed = make(chan struct{})
+}
+
+// ParseCode reads a token code as people type it: apps show it as two groups, with a
+// blank between. The error is that of [CheckCode].
+func ParseCode(text string) (code string, err error) {
+	code = strings.Join(strings.Fields(text), "")
+	return code, CheckCode(code)
 }
 
 // CheckCode refuses what cannot be a token code, before anything is sent: the

@@ -60,6 +60,15 @@ func TestCheckCode(t *testing.T) {
 	}
 }
 
+func TestACodeInTwoGroups(t *testing.T) {
+	if code, err := ParseCode(" 123 456\n"); code != "123456" || err != nil {
+		t.Errorf("got %q, %v", code, err)
+	}
+	if _, err := ParseCode("123 45"); creds.CodeOf(err) != creds.CodeMFABadCode {
+		t.Errorf("five digits: %v", err)
+	}
+}
+
 func TestOneClientIsAskedAndAllAreSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := desk(Settings{})

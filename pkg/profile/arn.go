@@ -116,12 +116,12 @@ func checkRole(text string) error {
 	return nil
 }
 
-// checkDevice follows GetSessionToken's SerialNumber: 9 to 256 characters, an
+// CheckDevice follows GetSessionToken's SerialNumber: 9 to 256 characters, an
 // ARN for a virtual device, a serial such as GAHT12345678 for a hardware one
 // (AWS STS API Reference, "GetSessionToken"). FIDO devices have a :u2f/ ARN and
 // work in the console only (IAM User Guide, "Supported configurations for using
 // passkeys and security keys").
-func checkDevice(text string) error {
+func CheckDevice(text string) error {
 	a, ok := splitARN(text)
 	if !ok {
 		serial := func(r rune) bool { return isAlnum(r) || r == '-' || r == '_' }

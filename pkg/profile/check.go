@@ -21,7 +21,7 @@ func (l *loader) check() {
 		l.checkRoleKeys(p)
 		l.checkPartitions(p)
 		l.checkHandOut(p, sections)
-		l.checkName(p)
+		l.CheckName(p)
 	}
 }
 
@@ -273,8 +273,8 @@ func (l *loader) checkHandOut(p *Profile, sections map[string]*Profile) {
 	sections[p.Section] = p
 }
 
-// checkName keeps `mfad login NAME` unambiguous.
-func (l *loader) checkName(p *Profile) {
+// CheckName keeps `mfad login NAME` unambiguous.
+func (l *loader) CheckName(p *Profile) {
 	if l.cfg.Identities[p.Name] == nil || p.Identity == p.Name && p.RoleARN == "" {
 		return
 	}

@@ -52,7 +52,7 @@ func identitySettings() []setting[Identity] {
 			i.Type, err = parseOne(v.text, TypeSAML, TypeWebIdentity)
 			return
 		}},
-		{"mfa_serial", func(_ *loader, i *Identity, v value) error { return checked(&i.MFASerial, v, checkDevice) }},
+		{"mfa_serial", func(_ *loader, i *Identity, v value) error { return checked(&i.MFASerial, v, CheckDevice) }},
 		{"mfa_process", func(_ *loader, i *Identity, v value) error { i.MFAProcess = v.text; return nil }},
 		{"mfa_process_unattended", func(_ *loader, i *Identity, v value) (err error) {
 			i.MFAProcessUnattended, err = parseBool(v.text)
@@ -95,7 +95,7 @@ func profileSettings() []setting[Profile] {
 			p.Write, err = parseOne(v.text, WriteCredentials, WriteProcess, WriteNone)
 			return
 		}},
-		{"section", func(_ *loader, p *Profile, v value) error { return checked(&p.Section, v, checkName) }},
+		{"section", func(_ *loader, p *Profile, v value) error { return checked(&p.Section, v, CheckName) }},
 		{"confirm", func(_ *loader, p *Profile, v value) (err error) { p.Confirm, err = parseBool(v.text); return }},
 		{"region", func(_ *loader, p *Profile, v value) (err error) { p.Region, err = parseRegion(v.text); return }},
 		{"output", func(_ *loader, p *Profile, v value) (err error) {

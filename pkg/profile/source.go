@@ -146,7 +146,7 @@ func (s *source) header(in inifile.Section) *section {
 		return nil
 	}
 	s.first[sec.title()] = l.Number
-	if b, refused := errors.AsType[*bad](checkName(sec.name)); refused && kind != kindDefaults {
+	if b, refused := errors.AsType[*bad](CheckName(sec.name)); refused && kind != kindDefaults {
 		s.add(s.file, l.Number, b.msg, b.hint)
 	}
 	return sec

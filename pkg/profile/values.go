@@ -282,8 +282,9 @@ func parseProxy(text string) (string, error) {
 	return text, nil
 }
 
-// checkName follows the rule for names of profiles, identities and sections.
-func checkName(name string) error {
+// CheckName tells why text is no name for a profile, an identity or a section of AWS's
+// files; nil if it is one. The error's text is for a person, and has a hint.
+func CheckName(name string) error {
 	class := func(r rune) bool { return isAlnum(r) || strings.ContainsRune("_./@+=,:-", r) }
 	switch {
 	case name == "DEFAULT":

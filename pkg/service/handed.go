@@ -10,8 +10,9 @@ import (
 )
 
 // SocketLock is the file beside a socket that a service manager opened, which the
-// daemon keeps locked for as long as it answers there. Connecting would start the
-// daemon; a client that must not do that looks at the lock first.
+// daemon keeps locked for as long as it answers there; the unit of the socket makes
+// it. Connecting would start the daemon; a client that must not do that looks at the
+// lock first.
 func SocketLock(socket string) string { return socket + ".lock" }
 
 // Handed is what a service manager handed to this process. The zero value: nothing,

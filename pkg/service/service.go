@@ -20,6 +20,10 @@ import (
 // launchd and to the Task Scheduler.
 const Name = "mfad"
 
+// Flag of `mfad daemon` says that a service manager started it which neither says so
+// itself nor keeps what the daemon writes.
+const Flag = "service"
+
 // Options say what is installed, for whom, and how that is told.
 type Options struct {
 	// Program is the absolute path by which the service starts mfad: one that stays

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ r=E.fromstring(sys.stdin.buffer.read()); print(json.dumps([r.tag, r.get('version
 			"AllowStartOnDemand": "true", "StartWhenAvailable": "true", "Enabled": "true", "Hidden": "true", "ExecutionTimeLimit": "PT0S",
 			"RestartOnFailure": map[string]any{"Interval": "PT1M", "Count": "999"},
 		},
-		"Actions": map[string]any{"Exec": map[string]any{"Command": program, "Arguments": "daemon"}},
+		"Actions": map[string]any{"Exec": map[string]any{"Command": program, "Arguments": "daemon --service"}},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -217,18 +218,27 @@ func TestLaunchd(t *testing.T) {
 // TestTaskScheduler: the commands, and that --dry-run runs none.
 func TestTaskScheduler(t *testing.T) {
 	var out strings.Builder
-	f := &fake{}
-	w := NewTaskScheduler(f.options(t, &out))
-	if err := errors.Join(w.Install(t.Context()), w.Uninstall(t.Context())); err != nil {
+	const query, end = "schtasks /Query /TN mfad", "schtasks /End /TN mfad"
+	f := &fake{fails: map[string]int{query: 1}}
+	o := f.options(t, &out)
+	o.Yield = func(context.Context) error { f.ran = append(f.ran, "yield"); return nil }
+	w := NewTaskScheduler(o)
+	if err := errors.Join(w.Install(t.Context()), w.Install(t.Context()), w.Uninstall(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	const query = "schtasks /Query /TN mfad"
-	if len(f.ran) != 6 || !strings.HasPrefix(f.ran[0], "schtasks /Create /TN mfad /XML ") ||
-		!reflect.DeepEqual(f.ran[1:], []string{query, "schtasks /Run /TN mfad", query, "schtasks /End /TN mfad", "schtasks /Delete /TN mfad /F"}) {
-		t.Errorf("it ran %q", f.ran)
+	for i, line := range f.ran {
+		if strings.HasPrefix(line, "schtasks /Create /TN mfad /XML ") {
+			f.ran[i] = "create"
+		}
+	}
+	const run = "schtasks /Run /TN mfad"
+	want := []string{query, "create", "yield", query, run, // the task's own daemon is ended by its task:
+		query, end, "create", "yield", query, run, query, end, "schtasks /Delete /TN mfad /F"}
+	if !reflect.DeepEqual(f.ran, want) {
+		t.Errorf("it ran  %q\nwant    %q", f.ran, want)
 	}
 	f.ran, w.DryRun = nil, true
-	if err := w.Install(t.Context()); err != nil || len(f.ran) != 0 {
+	if err := w.Install(t.Context()); err != nil || !reflect.DeepEqual(f.ran, []string{query, "yield"}) {
 		t.Errorf("--dry-run ran %q, %v", f.ran, err)
 	}
 }
@@ -304,5 +314,152 @@ func TestSystemdThatIsNotThere(t *testing.T) {
 	}
 	if made, _ := os.ReadDir(o.Home); len(made) > 0 || out.Len() > 0 {
 		t.Errorf("it made %v and told %q", made, out.String())
+	}
+}
+
+// installed gives a service of this user's own in a system without any, whose
+// packages would bring theirs to the second folder, and forgets what was run.
+func installed(t *testing.T, out *strings.Builder) (*Systemd, *fake) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("it has no systemd")
+	}
+	f := &fake{}
+	o := f.options(t, out)
+	o.Program = filepath.Join(o.Home, "mfad")
+	run := t.TempDir()
+	o.Getenv = shell{"XDG_RUNTIME_DIR": run}.get
+	s := NewSystemd(o)
+	s.dirs = []string{s.dirs[0], t.TempDir()}
+	put(t, o.Program, nil)
+	if err := s.Install(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range units() {
+		link := filepath.Join(s.dirs[0], "default.target.wants", name)
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(s.own(name), link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.ran = nil
+	out.Reset()
+	return s, f
+}
+
+// shell is an environment.
+type shell map[string]string
+
+func (s shell) get(name string) string { return s[name] }
+
+func put(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUninstallOfWhatIsLeft: a service whose file somebody removed goes on running,
+// and its socket listens.
+func TestUninstallOfWhatIsLeft(t *testing.T) {
+	const asked = "systemctl --user show mfad.service --property=ActiveState"
+	var out strings.Builder
+	s, f := installed(t, &out)
+	if err := os.Remove(s.own(serviceUnit)); err != nil {
+		t.Fatal(err)
+	}
+	lock := SocketLock(filepath.Join(s.Getenv("XDG_RUNTIME_DIR"), "mfad", "mfad.sock"))
+	put(t, lock, nil)
+	f.says = map[string]string{asked: "ActiveState=active\n"}
+	if err := s.Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{asked, "systemctl --user stop mfad.service", "systemctl --user disable --now mfad.socket", "systemctl --user daemon-reload"}
+	if !reflect.DeepEqual(f.ran[1:], want) {
+		t.Errorf("it ran  %q\nwant    %q", f.ran[1:], want)
+	}
+	link := filepath.Join(s.dirs[0], "default.target.wants", serviceUnit)
+	for _, path := range []string{s.own(socketUnit), link, lock} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(out.String(), "remove "+path+"\n") {
+			t.Errorf("%s stays (%v), or is not told: %s", path, err, out.String())
+		}
+	}
+	f.ran = nil
+	if err := os.RemoveAll(filepath.Dir(link)); err != nil { // the socket's, which systemctl would have removed
+		t.Fatal(err)
+	}
+	if err := s.Uninstall(t.Context()); err != nil || len(f.ran) != 0 || !strings.HasSuffix(out.String(), "no service is installed\n") {
+		t.Errorf("a second time: %v, having run %q", err, f.ran)
+	}
+}
+
+// TestUnitsOfAPackage win over this user's that mfad wrote, where they start this
+// program; not over those that the user changed, nor where they start another.
+func TestUnitsOfAPackage(t *testing.T) {
+	var out strings.Builder
+	s, f := installed(t, &out)
+	brought := func(program string) {
+		put(t, filepath.Join(s.dirs[1], serviceUnit), SystemdService(program))
+		put(t, filepath.Join(s.dirs[1], socketUnit), SystemdSocket())
+	}
+	brought("/opt/other/mfad")
+	if err := s.Install(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if path, _ := s.unit(); path != s.own(serviceUnit) {
+		t.Errorf("with a package's of another program %s counts", path)
+	}
+	brought(s.Program)
+	own := s.own(socketUnit)
+	text, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, own, append(bytes.Clone(text), "Backlog=9\n"...))
+	if err := s.Install(t.Context()); creds.CodeOf(err) != creds.CodeConflict {
+		t.Errorf("over a socket that was changed: %v", err)
+	}
+	put(t, own, text)
+	f.ran = nil
+	if err := s.Install(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if path, _ := s.unit(); filepath.Dir(path) != s.dirs[1] || !strings.Contains(out.String(), "remove "+own+"\n") {
+		t.Errorf("%s counts; it told %s", path, out.String())
+	}
+	if want := "systemctl --user reenable mfad.socket mfad.service"; !slices.Contains(f.ran, want) {
+		t.Errorf("it ran %q, want %q among them", f.ran, want)
+	}
+}
+
+// TestMaskedService says how it is unmasked, whatever is wanted of it.
+func TestMaskedService(t *testing.T) {
+	for _, name := range units() {
+		var out strings.Builder
+		s, f := installed(t, &out)
+		if err := os.Remove(s.own(name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(os.DevNull, s.own(name)); err != nil {
+			t.Fatal(err)
+		}
+		s.Force = true
+		for verb, do := range map[string]func(context.Context) error{
+			"install": s.Install, "start": s.Start, "restart": s.Restart, "uninstall": s.Uninstall,
+			"status": func(ctx context.Context) error { _, err := s.Status(ctx); return err },
+		} {
+			err := do(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "masked by "+s.own(name)) || creds.HintOf(err) != "systemctl --user unmask mfad.socket mfad.service" {
+				t.Errorf("%s with a masked %s: %v, hint %q", verb, name, err, creds.HintOf(err))
+			}
+		}
+		if len(f.ran) > 1 { // whether systemd is there
+			t.Errorf("with a masked %s it ran %q", name, f.ran)
+		}
 	}
 }

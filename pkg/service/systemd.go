@@ -35,8 +35,19 @@ func (s *Systemd) Install(ctx context.Context) error {
 	if err := s.Ready(ctx); err != nil {
 		return err
 	}
+	if err := s.masked(creds.CodeConflict); err != nil {
+		return err
+	}
+	enable := "enable"
 	if packaged := s.packaged(); packaged != "" {
 		s.tell("the package's units in %s are used", filepath.Dir(packaged))
+		removed, err := s.removeUnits() // they would win over the package's for ever
+		if err != nil {
+			return err
+		}
+		if removed {
+			enable = "reenable" // the links lead to what was removed
+		}
 	} else if err := s.writeUnits(); err != nil {
 		return err
 	}
@@ -49,7 +60,7 @@ func (s *Systemd) Install(ctx context.Context) error {
 	if err := s.yield(ctx); err != nil { // before systemd takes the socket's path
 		return err
 	}
-	if err := s.command(ctx, "systemctl", systemctl("enable", socketUnit, serviceUnit)...); err != nil {
+	if err := s.command(ctx, "systemctl", systemctl(enable, socketUnit, serviceUnit)...); err != nil {
 		return err
 	}
 	return s.act(ctx, "restart", socketUnit, serviceUnit)
@@ -66,14 +77,19 @@ func (s *Systemd) Ready(ctx context.Context) error {
 }
 
 // packaged is a service of the whole system's that starts this program; empty where
-// there is none, or the user's own counts.
+// there is none, or where a file counts that this user wrote or changed.
 func (s *Systemd) packaged() string {
-	path, text := s.unit()
-	if path == "" || filepath.Dir(path) == s.dirs[0] || !same(UnitProgram(string(text), s.Home), s.Program) {
+	path, text := find(s.dirs[1:], serviceUnit)
+	if path == "" || !same(UnitProgram(string(text), s.Home), s.Program) {
 		return ""
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(path), socketUnit)); err != nil {
 		return ""
+	}
+	for _, name := range units() {
+		if there, _, err := look(s.own(name)); err != nil || there == theirs {
+			return ""
+		}
 	}
 	return path
 }
@@ -89,14 +105,37 @@ func same(a, b string) bool {
 }
 
 // unit is the service's file that counts; an empty one is masked, and counts.
-func (s *Systemd) unit() (path string, text []byte) {
-	for _, dir := range s.dirs {
-		path := filepath.Join(dir, serviceUnit)
+func (s *Systemd) unit() (path string, text []byte) { return find(s.dirs, serviceUnit) }
+
+// units are the names of all, the socket first.
+func units() []string { return []string{socketUnit, serviceUnit} }
+
+// find gives the file of a name in the first folder that has one.
+func find(dirs []string, name string) (path string, text []byte) {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
 		if text, err := os.ReadFile(path); err == nil {
 			return path, text
 		}
 	}
 	return "", nil
+}
+
+// masked is the error of a unit that somebody masked: a link to /dev/null, or empty
+// (systemctl(1), mask). Nil: there is none.
+func (s *Systemd) masked(code creds.Code) error {
+	for _, name := range units() {
+		path, text := find(s.dirs, name)
+		if path == "" || len(bytes.TrimSpace(text)) > 0 {
+			continue
+		}
+		hint := "systemctl --user unmask " + socketUnit + " " + serviceUnit
+		if filepath.Dir(path) == globalUnits {
+			hint = "sudo systemctl --global unmask " + socketUnit + " " + serviceUnit
+		}
+		return &creds.Error{Code: code, Op: "the service is masked by " + path, Hint: hint}
+	}
+	return nil
 }
 
 func (s *Systemd) own(name string) string { return filepath.Join(s.dirs[0], name) }
@@ -138,54 +177,11 @@ func sealUnit(text []byte) []byte {
 		"systemctl --user edit mfad.service")
 }
 
-// Uninstall stops the service and takes away all that Install made. Drop-ins and
-// units that somebody else wrote or changed stay, and are told.
-func (s *Systemd) Uninstall(ctx context.Context) error {
-	path, _ := s.unit()
-	if path == "" {
-		s.tell("no service is installed")
-		return s.removeDropIns()
-	}
-	if err := s.Ready(ctx); err != nil {
-		return err
-	}
-	if err := s.command(ctx, "systemctl", systemctl("disable", "--now", socketUnit, serviceUnit)...); err != nil {
-		return err
-	}
-	removed := false
-	for _, name := range []string{serviceUnit, socketUnit} {
-		gone, err := s.remove(s.own(name))
-		if err != nil {
-			return err
-		}
-		removed = removed || gone
-	}
-	if err := s.removeDropIns(); err != nil {
-		return err
-	}
-	if run := s.Getenv("XDG_RUNTIME_DIR"); run != "" && !s.DryRun {
-		_ = os.Remove(SocketLock(filepath.Join(run, "mfad", "mfad.sock"))) // nobody holds it any more
-	}
-	if err := s.command(ctx, "systemctl", systemctl("daemon-reload")...); err != nil {
-		return err
-	}
-	if path, _ := s.unit(); path != "" && !(s.DryRun && removed) {
-		s.tell("%s stays; to keep it from being started: systemctl --user mask %s %s", path, socketUnit, serviceUnit)
-	}
-	return nil
-}
-
-func (s *Systemd) removeDropIns() error {
-	for _, name := range []string{pathDropIn, strictDropIn} {
-		if _, err := s.remove(s.own(filepath.Join(dropInFolder, name))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Start starts the service and its socket.
 func (s *Systemd) Start(ctx context.Context) error {
+	if err := s.masked(creds.CodeConflict); err != nil {
+		return err
+	}
 	return s.act(ctx, "start", socketUnit, serviceUnit)
 }
 
@@ -203,6 +199,9 @@ func (s *Systemd) Stop(ctx context.Context) error {
 func (s *Systemd) Restart(ctx context.Context) error {
 	if path, _ := s.unit(); path == "" {
 		return notInstalled()
+	}
+	if err := s.masked(creds.CodeConflict); err != nil {
+		return err
 	}
 	if err := s.command(ctx, "systemctl", systemctl("daemon-reload")...); err != nil { // a package may have brought new units
 		return err
@@ -223,7 +222,7 @@ func (s *Systemd) act(ctx context.Context, verb string, units ...string) error {
 }
 
 // Status tells what is known. Where systemd cannot be reached, that is the files,
-// and the error says why.
+// and the error says why. [creds.CodeDaemonDown] is a service that is masked.
 func (s *Systemd) Status(ctx context.Context) (State, error) {
 	var st State
 	path, text := s.unit()
@@ -240,6 +239,9 @@ func (s *Systemd) Status(ctx context.Context) (State, error) {
 		}
 	}
 	st.Enabled = Enabled(s.dirs)
+	if err := s.masked(creds.CodeDaemonDown); err != nil {
+		return st, err
+	}
 	if st.Unit == "" {
 		return st, nil
 	}
@@ -287,7 +289,7 @@ func properties(out string) map[string]string {
 // are those of [UnitDirs].
 func Enabled(dirs []string) bool {
 	for _, dir := range dirs {
-		for _, unit := range []string{socketUnit, serviceUnit} {
+		for _, unit := range units() {
 			if found, _ := filepath.Glob(filepath.Join(dir, "*.wants", unit)); len(found) > 0 {
 				return true
 			}

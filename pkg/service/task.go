@@ -24,7 +24,7 @@ func WindowsTask(program, user string) []byte {
 	s.MultipleInstances, s.ExecutionTimeLimit, s.Enabled, s.Hidden = "IgnoreNew", "PT0S", true, true
 	s.AllowStartOnDemand, s.StartWhenAvailable = true, true
 	s.RestartInterval, s.RestartCount = "PT1M", 999 // a minute is the least
-	t.Actions.Context, t.Actions.Command, t.Actions.Arguments = "Author", program, "daemon"
+	t.Actions.Context, t.Actions.Command, t.Actions.Arguments = "Author", program, "daemon --"+Flag
 	text, err := xml.MarshalIndent(t, "", "  ")
 	if err != nil {
 		panic("service: a task of plain values cannot be written: " + err.Error())
@@ -105,6 +105,11 @@ func (w *TaskScheduler) Install(ctx context.Context) error {
 		}
 		if err != nil {
 			return failed("write "+file, err)
+		}
+	}
+	if w.registered(ctx) { // the last one's daemon may run
+		if err := w.command(ctx, "schtasks", "/End", "/TN", Name); err != nil {
+			return err
 		}
 	}
 	if err := w.command(ctx, "schtasks", "/Create", "/TN", Name, "/XML", file, "/F"); err != nil {

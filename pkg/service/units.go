@@ -39,8 +39,8 @@ Type=notify
 NotifyAccess=main
 ExecStart=%s daemon
 ExecReload=kill -HUP $MAINPID
-Restart=on-failure
-RestartSec=1s
+Restart=always
+RestartSec=5s
 # It tells twice as often that it lives, together with what it wakes up for anyway.
 WatchdogSec=90s
 TimeoutStopSec=15s
@@ -64,6 +64,8 @@ ListenStream=%t/mfad/mfad.sock
 SocketMode=0600
 DirectoryMode=0700
 RemoveOnStop=yes
+# Who must not start the daemon tells by this file, which a daemon keeps locked.
+ExecStartPost=/bin/sh -c 'umask 077; : >>"$$0"' %t/mfad/mfad.sock.lock
 
 [Install]
 WantedBy=sockets.target
@@ -156,6 +158,9 @@ func firstWord(line, home string) string {
 	return word.String()
 }
 
+// globalUnits is the system administrator's folder of all users' units.
+const globalUnits = "/etc/systemd/user"
+
 // UnitDirs are where systemd's user instance looks for units, the first that counts
 // first (systemd.unit(5), "User Unit Search Path"). The first is the user's own.
 func UnitDirs(getenv func(string) string, home string) []string {
@@ -165,7 +170,7 @@ func UnitDirs(getenv func(string) string, home string) []string {
 		}
 		return filepath.Join(home, fallback)
 	}
-	dirs := []string{filepath.Join(folder("XDG_CONFIG_HOME", ".config"), "systemd", "user"), "/etc/systemd/user"}
+	dirs := []string{filepath.Join(folder("XDG_CONFIG_HOME", ".config"), "systemd", "user"), globalUnits}
 	if run := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
 		dirs = append(dirs, filepath.Join(run, "systemd", "user"))
 	}

@@ -10,6 +10,11 @@ import (
 type Origin struct {
 	Key    Key      // the zero value: the key stands in no file of AWS's
 	Device []string // the devices of the user, or the one that was chosen
+	// User is the ARN of the key's user; empty: AWS was not asked.
+	User string
+	// SessionName is what aws-mfa calls the role sessions that it makes with the key;
+	// empty: as mfad does.
+	SessionName string
 	// Identity is the identity in mfad's config whose key it is; empty: a new one.
 	Identity string
 	// RemoveKey tells that the key goes out of AWS's file.
@@ -101,6 +106,7 @@ func (f Found) own(o Origin) (Candidate, bool) {
 	switch {
 	case !isRole && k.Role != "":
 		c.RoleARN, c.Mode = k.Role, profile.MFADirect // as aws-mfa assumes it
+		c.Options = roleOptions(values{"role_session_name": o.SessionName})
 	case isRole && k.Base == "":
 		return c, false // one of the roles
 	case isRole && k.Role == "" && (r.Source == k.Base || r.Source == k.Profile):

@@ -21,6 +21,8 @@ func TestDiff(t *testing.T) {
 		{"wrapped secrets", "secret = a\n  b\nx = c\n", "secret = a\n  b\n", "--- f\n+++ f\n@@ -1,3 +1,2 @@\n secret = ****\n     ****\n-x = c\n"},
 		{"programs and proxies", "mfa_process = oathtool -b SEED\nhttps_proxy = http://me:pass@host\ncredential_process = /mfad credential-process --profile a\ncredential_process = other -p pass\n", "",
 			"--- f\n+++ f\n@@ -1,4 +0,0 @@\n-mfa_process = ****\n-https_proxy = http://****@host\n-credential_process = /mfad credential-process --profile a\n-credential_process = ****\n"},
+		{"a secret in a comment", "# old: AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCd\n# ----------------------------------------------------\n", "",
+			"--- f\n+++ f\n@@ -1,2 +0,0 @@\n-# old: ****\n-# ----------------------------------------------------\n"},
 		{"a terminal is not steered", "a = \x1b[2J\n", "", "--- f\n+++ f\n@@ -1,1 +0,0 @@\n-a = ?[2J\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

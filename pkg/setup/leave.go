@@ -15,7 +15,13 @@ import (
 // identity's key.
 type Home struct {
 	Identity, Section string
-	Present           bool // a long-term key stands there
+	// KeyID is that of the long-term key that stands there, whosever it is; empty:
+	// none does.
+	KeyID string
+	// Dead tells that this key was replaced and deleted.
+	Dead bool
+	// Guessed tells that nothing but its name says that the section is the identity's.
+	Guessed bool
 }
 
 // Leaving is what it takes to use profiles of mfad's without it.
@@ -31,7 +37,8 @@ type Leaving struct {
 
 // Leave plans for all profiles of the config. What was found is what AWS's files
 // hold without mfad: lines that were out of use are back, and mfad's own are gone.
-func (f Found) Leave(c *profile.Config) Leaving {
+// The ids of keys that are known to be deleted are dead.
+func (f Found) Leave(c *profile.Config, dead map[string]bool) Leaving {
 	var l Leaving
 	for _, name := range c.ProfileNames() {
 		p := c.Profiles[name]
@@ -43,13 +50,18 @@ func (f Found) Leave(c *profile.Config) Leaving {
 	}
 	for _, name := range c.IdentityNames() {
 		if id := c.Identities[name]; id.Type == profile.TypeKey {
-			l.Homes = append(l.Homes, f.home(id, c, l.Profiles))
+			l.Homes = append(l.Homes, f.home(id, c, l.Profiles, dead))
 		}
 	}
 	for _, name := range l.Profiles {
 		p := c.Profiles[name]
-		if plain := f.plain(p, c, l.Homes); len(plain.Keys) > 0 {
+		plain, moved := f.plain(p, c, l)
+		if len(plain.Keys) > 0 {
 			l.Config = append(l.Config, plain)
+		}
+		if moved.from != "" {
+			l.Left = append(l.Left, Problem{Profile: name, What: "without mfad its source_profile = " + moved.from + " has no credentials; " + moved.to + " takes its place",
+				Hint: "change it back once [" + moved.from + "] has some again"})
 		}
 		if lost := wordless(p); lost != "" {
 			l.Left = append(l.Left, Problem{Profile: name, What: "AWS's tools have no word for its " + lost, Hint: "give that by hand: aws sts assume-role"})
@@ -91,7 +103,7 @@ func stays(p *profile.Profile, c *profile.Config) (what, hint string) {
 // home finds where an identity's key belongs: beside its device, as aws-mfa has
 // it; where its roles say that it was; in the place of the session; else under the
 // identity's name.
-func (f Found) home(id *profile.Identity, c *profile.Config, going []string) Home {
+func (f Found) home(id *profile.Identity, c *profile.Config, going []string, dead map[string]bool) Home {
 	h := Home{Identity: id.Name}
 	taken := func(section string) bool {
 		return slices.ContainsFunc(going, func(name string) bool { return c.Profiles[name].Section == section && c.Profiles[name].RoleARN != "" })
@@ -103,30 +115,70 @@ func (f Found) home(id *profile.Identity, c *profile.Config, going []string) Hom
 			continue
 		}
 		r, isRole := f.role(p.Section)
-		if isRole && bySource == "" && (r.Source == p.Section || !taken(r.Source)) {
+		if isRole && bySource == "" && (r.Source == p.Section || !taken(r.Source) && !f.hasOtherSource(r.Source)) {
 			bySource = r.Source
 		}
 		if p.RoleARN == "" && bySession == "" {
 			bySession = p.Section
 		}
 	}
-	byDevice := slices.IndexFunc(f.sections, func(s section) bool { return !s.isConfig && s.v["aws_mfa_device"] == id.MFASerial })
+	byDevice := slices.IndexFunc(f.sections, func(s section) bool {
+		return !s.isConfig && id.MFASerial != "" && s.v["aws_mfa_device"] == id.MFASerial
+	})
 	switch {
 	case byDevice >= 0:
 		h.Section = f.sections[byDevice].name
 	case bySource != "":
-		h.Section = bySource
+		h.Section = f.longTerm(bySource)
 	case bySession != "":
-		h.Section = bySession
+		h.Section = f.longTerm(bySession)
 	default:
-		h.Section = id.Name
+		h.Section, h.Guessed = id.Name, true
 		for taken(h.Section) {
 			h.Section += "-key"
 		}
 	}
-	_, h.Present = f.Key(h.Section)
+	if i := slices.IndexFunc(f.Keys, func(k Key) bool { return k.Profile == h.Section }); i >= 0 {
+		h.KeyID = f.Keys[i].Credentials.AccessKeyID
+		h.Dead = dead[h.KeyID]
+	}
 	return h
 }
+
+// longTerm is the section of the long-term key behind a profile: aws-mfa's, if there
+// is one and the profile has no key of its own.
+func (f Found) longTerm(name string) string {
+	if f.profiles[name].static {
+		return name
+	}
+	if k, ok := f.Key(name); ok {
+		return k.Profile
+	}
+	if slices.ContainsFunc(f.sections, func(s section) bool { return !s.isConfig && s.name == name+Suffix }) {
+		return name + Suffix
+	}
+	return name
+}
+
+// gives tells whether AWS's tools get credentials by a source_profile, once the keys
+// are in their homes.
+func (f Found) gives(source string, c *profile.Config, l Leaving) bool {
+	return f.profiles[source].static ||
+		slices.ContainsFunc(l.Homes, func(h Home) bool { return h.Section == source }) ||
+		slices.ContainsFunc(l.Profiles, func(name string) bool { return c.Profiles[name].Section == source && c.Profiles[name].RoleARN != "" }) ||
+		f.hasOtherSource(source)
+}
+
+// hasOtherSource tells whether a profile gets credentials without a key of its own.
+func (f Found) hasOtherSource(name string) bool {
+	return slices.ContainsFunc(f.sections, func(s section) bool {
+		return s.name == name && slices.ContainsFunc(otherSources[:], func(key string) bool { return s.v[key] != "" })
+	})
+}
+
+// otherSources are the keys by which a profile gets credentials without a long-term
+// key of its own (AWS CLI User Guide, "Configuration and credential file settings").
+var otherSources = [...]string{"role_arn", "credential_process", "credential_source", "web_identity_token_file", "sso_session", "sso_start_url", "login_session"}
 
 func homeOf(homes []Home, identity string) Home {
 	i := slices.IndexFunc(homes, func(h Home) bool { return h.Identity == identity })
@@ -139,8 +191,8 @@ func homeOf(homes []Home, identity string) Home {
 // plain is a profile in the words of the AWS CLI (AWS CLI User Guide,
 // "Configuration and credential file settings"). What came back of the user's own
 // stays: there is no need to know better.
-func (f Found) plain(p *profile.Profile, c *profile.Config, homes []Home) credfile.Plain {
-	plain := credfile.Plain{Name: p.Section}
+func (f Found) plain(p *profile.Profile, c *profile.Config, l Leaving) (plain credfile.Plain, moved struct{ from, to string }) {
+	plain.Name = p.Section
 	add := func(key, value string) {
 		if value != "" {
 			plain.Keys = append(plain.Keys, credfile.Key{Name: key, Value: value})
@@ -149,19 +201,23 @@ func (f Found) plain(p *profile.Profile, c *profile.Config, homes []Home) credfi
 	add("role_arn", p.RoleARN)
 	if p.RoleARN != "" {
 		r, isBack := f.role(p.Section)
-		home := homeOf(homes, p.Identity).Section
+		source := homeOf(l.Homes, p.Identity).Section
+		if p.Source != nil && p.Source.RoleARN != "" {
+			source = p.Source.Section
+		}
 		id := c.Identities[p.Identity]
 		switch {
 		case id.Type == profile.TypeWebIdentity && p.Source == nil:
 			add("web_identity_token_file", id.WebIdentityTokenFile)
-		case isBack:
+		case isBack && f.gives(r.Source, c, l):
 			add("source_profile", r.Source)
-		case p.Source != nil && p.Source.RoleARN != "":
-			add("source_profile", p.Source.Section)
 		default:
-			add("source_profile", home)
+			add("source_profile", source)
+			if isBack {
+				moved.from, moved.to = r.Source, source
+			}
 		}
-		if p.Source == nil && id.Type == profile.TypeKey && (!isBack || r.Device != "") {
+		if p.Source == nil && id.Type == profile.TypeKey && (!isBack || r.Device != "" || moved.from != "") {
 			add("mfa_serial", id.MFASerial)
 		}
 		if p.Duration > 0 && p.Source == nil { // AWS allows a chained role one hour, whatever is asked for
@@ -176,7 +232,7 @@ func (f Found) plain(p *profile.Profile, c *profile.Config, homes []Home) credfi
 			add(o.Key, o.Value)
 		}
 	}
-	return plain
+	return plain, moved
 }
 
 // wordless names what the profile has and the AWS CLI's config does not know.

@@ -137,8 +137,9 @@ func (p Plan) LastStep() (before, last credfile.Claims) {
 	return before, last
 }
 
-// Bereft are the profiles of AWS's files that assume their role with the key that
-// goes, and that mfad will not serve.
+// Bereft are the profiles of AWS's files that get their credentials with the key that
+// goes, and that mfad will not serve: roles that stand in either file, and what has
+// aws-vault open a key of its.
 func (f Found) Bereft(a Answers, have *profile.Config) []string {
 	if !a.Origin.RemoveKey {
 		return nil
@@ -147,9 +148,22 @@ func (f Found) Bereft(a Answers, have *profile.Config) []string {
 		return have.Profiles[name] != nil || slices.ContainsFunc(a.Profiles, func(c Candidate) bool { return c.Profile == name })
 	}
 	var found []string
+	add := func(name string) {
+		if !served(name) && !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	k := a.Origin.Key
 	for _, r := range f.Roles {
-		if r.Source == a.Origin.Key.Profile && !served(r.Profile) {
-			found = append(found, r.Profile)
+		if r.Source == k.Profile {
+			add(r.Profile)
+		}
+	}
+	for _, s := range f.sections {
+		// The files are one to AWS's tools: each may have a part of the role.
+		byKey := !k.Vault && s.v["source_profile"] == k.Profile && slices.ContainsFunc(f.sections, func(o section) bool { return o.name == s.name && o.v["role_arn"] != "" })
+		if byKey || k.Vault && f.vaultNeeds(s, k.Profile) {
+			add(s.name)
 		}
 	}
 	return found
@@ -272,10 +286,7 @@ func (f Found) IdentityName(k Key, userARN string, have *profile.Config) string 
 }
 
 // validName tells whether mfad's config takes a name.
-func validName(name string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@+=,:-"
-	return name != "DEFAULT" && name != "" && len(name) <= 64 && strings.Trim(name, letters) == ""
-}
+func validName(name string) bool { return profile.CheckName(name) == nil }
 
 func where(path string, line int) string {
 	if path == "" {

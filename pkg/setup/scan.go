@@ -91,6 +91,7 @@ type section struct {
 	line       int
 	isConfig   bool
 	v          values
+	vault      []string // the words of its credential_process, where that is aws-vault
 }
 
 // Scan reads the two files. What it does not understand it leaves out; whether
@@ -138,7 +139,7 @@ func (f *Found) scan(file File, isConfig bool) {
 			}
 		}
 		line := s.Lines[0].Number
-		f.sections = append(f.sections, section{name, file.Path, line, isConfig, v.open()})
+		f.sections = append(f.sections, section{name, file.Path, line, isConfig, v.open(), vaultWords(v["credential_process"])})
 		if v["mfad_profile"] == "" {
 			f.key(file, isConfig, name, line, v)
 		}
@@ -177,6 +178,15 @@ func roleOptions(v values, more ...string) []Option {
 		found = append(found, Option{"duration", v["duration_seconds"]})
 	}
 	return found
+}
+
+// IsSessionName tells whether AWS takes a role session's name (AWS STS API Reference,
+// AssumeRole, RoleSessionName).
+func IsSessionName(name string) bool {
+	const others = "_+=,.@-"
+	return len(name) >= 2 && len(name) <= 64 && strings.IndexFunc(name, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && !strings.ContainsRune(others, c)
+	}) < 0
 }
 
 // seconds tells whether text is a number of seconds that STS takes.

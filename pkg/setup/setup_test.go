@@ -295,14 +295,41 @@ func TestMake(t *testing.T) {
 // TestBereft: who loses a source is told before.
 func TestBereft(t *testing.T) {
 	t.Parallel()
-	f := scan(key("default"), role("a", "default")+role("b", "default")+role("c", "x"))
-	k, _ := f.Key("default")
-	a := setup.Answers{Origin: setup.Origin{Key: k, RemoveKey: true}, Profiles: []setup.Candidate{{Profile: "a"}}}
-	if got := f.Bereft(a, configOf(nil)); !slices.Equal(got, []string{"b"}) {
-		t.Errorf("got %q, want b", got)
+	process := func(name, command string) string {
+		return "[profile " + name + "]\ncredential_process = " + command + "\n"
 	}
-	a.Origin.RemoveKey = false
-	if got := f.Bereft(a, configOf(nil)); got != nil {
-		t.Errorf("while the key stays: %q", got)
+	for _, tt := range []struct {
+		name, credentials, config string
+		vault                     []string // aws-vault's keys, of which the first goes; nil: [default]
+		want                      string
+	}{
+		{"roles", "", role("a", "default") + role("b", "default") + role("c", "x"), nil, "b"},
+		{"in the credentials file", "[x]\nrole_arn = " + admin + "\nsource_profile = default\n", "", nil, "x"},
+		{"in both files", "[x]\nsource_profile = default\n", "[profile x]\nrole_arn = " + admin + "\n", nil, "x"},
+		{"a source that nothing uses", "[x]\nsource_profile = default\n", "", nil, ""},
+		{"a key of aws-vault's", "", process("x", "aws-vault export --format=json base"), []string{"base"}, "x"},
+		{"in a shell", "", process("x", `sh -c "aws-vault exec base --json --no-session"`), []string{"base"}, "x"},
+		{"by a role of it", "", process("x", "/opt/aws-vault exec r --json") + role("r", "base"), []string{"base"}, "r x"},
+		{"another key of aws-vault's", "", process("x", "aws-vault exec two --json"), []string{"base", "two"}, ""},
+		{"nobody knows which", "", process("x", "aws-vault exec $WHO --json"), []string{"base"}, "x"},
+		{"that mfad serves", "", process("a", "aws-vault exec base --json"), []string{"base"}, ""},
+		{"another program", "", process("x", "/x base"), []string{"base"}, ""},
+		{"a circle", "", process("x", "aws-vault exec r") + role("r", "s") + role("s", "r"), []string{"base"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := scan(key("default")+tt.credentials, tt.config)
+			if tt.vault != nil {
+				f = f.Vault(tt.vault)
+			}
+			a := setup.Answers{Origin: setup.Origin{Key: f.Keys[0], RemoveKey: true}, Profiles: []setup.Candidate{{Profile: "a"}}}
+			if got := strings.Join(f.Bereft(a, configOf(nil)), " "); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			a.Origin.RemoveKey = false
+			if got := f.Bereft(a, configOf(nil)); got != nil {
+				t.Errorf("while the key stays: %q", got)
+			}
+		})
 	}
 }

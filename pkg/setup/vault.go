@@ -1,6 +1,9 @@
 package setup
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Vault is what was found as aws-vault understands the AWS config file, for the
 // keys that it keeps under these names: a profile has what the one has that it
@@ -38,6 +41,36 @@ func (f Found) Vault(names []string) Found {
 		v.Roles = append(v.Roles, r)
 	}
 	return v
+}
+
+// vaultWords are the words of a command that runs aws-vault; nil for another. It may
+// stand within a shell's line.
+func vaultWords(command string) []string {
+	if !strings.Contains(command, "aws-vault") {
+		return nil
+	}
+	return strings.FieldsFunc(command, func(c rune) bool { return strings.ContainsRune(" \t\"'=;&|", c) })
+}
+
+// vaultNeeds tells whether a section's credential_process has aws-vault open this
+// key: it names it, or a role that the key is behind. One that names nothing that is
+// known may need any key.
+func (f Found) vaultNeeds(s section, key string) bool {
+	known := false
+	for _, word := range s.vault {
+		for range f.Roles { // which may be in a circle
+			r, isRole := f.role(word)
+			if !isRole || r.Source == word || word == key {
+				break
+			}
+			word, known = r.Source, true
+		}
+		if word == key {
+			return true
+		}
+		known = known || slices.ContainsFunc(f.Keys, func(k Key) bool { return k.Profile == word })
+	}
+	return s.vault != nil && !known
 }
 
 // included is the value of a key as aws-vault looks for it; seen are the profiles
