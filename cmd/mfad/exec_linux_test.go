@@ -31,10 +31,7 @@ func (m *machine) atShell() *person {
 	m.t.Helper()
 	needs(m.t, "bash", "bash", "--version")
 	m.env = append(m.env, "PS1=$ ", "TERM=dumb", "HISTFILE=/dev/null")
-	program := binary
-	defer func() { binary = program }()
-	binary = "bash" // sitDown starts that
-	p := m.sitDown("--norc", "--noprofile", "--noediting", "-i")
+	p := m.sitsAt("bash", "--norc", "--noprofile", "--noediting", "-i")
 	p.waitsFor("$ ")
 	p.types("exec >/dev/tty; echo begun\n") // what a person sees is on the screen
 	p.waitsFor("\nbegun\r\n")
