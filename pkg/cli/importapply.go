@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/mfad/mfad/pkg/credfile"
 	"github.com/mfad/mfad/pkg/setup"
 )
 
@@ -25,17 +24,7 @@ func (r *importRun) apply(ctx context.Context, plans []setup.Plan) error {
 		}
 		plans[i].Identity = nil // it came with the key
 	}
-	all := setup.Join(plans) // without what the keyring would not take
-	if err := s.addProfiles(ctx, all.Profiles); err != nil {
-		return r.halfway(err)
-	}
-	before, last := all.LastStep()
-	for _, claims := range []credfile.Claims{before, last} {
-		if err := s.files.Claim(ctx, claims); err != nil {
-			return r.halfway(err)
-		}
-	}
-	if err := s.files.Flush(ctx); err != nil {
+	if err := s.change(ctx, setup.Join(plans)); err != nil { // without what the keyring would not take
 		return r.halfway(err)
 	}
 	if err := r.clearVault(ctx); err != nil {

@@ -23,20 +23,26 @@ func (s *setupRun) apply(ctx context.Context, plan setup.Plan) error {
 	if err := s.storeKey(ctx, d, &plan); err != nil {
 		return err
 	}
-	if err := s.addProfiles(ctx, plan.Profiles); err != nil {
-		return s.halfway(err)
-	}
-	before, last := plan.LastStep()
-	for _, claims := range []credfile.Claims{before, last} {
-		if err := s.files.Claim(ctx, claims); err != nil {
-			return s.halfway(err)
-		}
-	}
-	if err := s.files.Flush(ctx); err != nil {
+	if err := s.change(ctx, plan); err != nil {
 		return s.halfway(err)
 	}
 	_, err = s.reload(ctx)
 	return err
+}
+
+// change makes a plan's changes in mfad's config and in AWS's files; its keys are in
+// the keyring by then.
+func (s *setupRun) change(ctx context.Context, plan setup.Plan) error {
+	if err := s.addProfiles(ctx, plan.Profiles); err != nil {
+		return err
+	}
+	before, last := plan.LastStep()
+	for _, claims := range []credfile.Claims{before, last} {
+		if err := s.files.Claim(ctx, claims); err != nil {
+			return err
+		}
+	}
+	return s.files.Flush(ctx)
 }
 
 // sameDaemon gives a client of the daemon, started if need be, if it works on the
